@@ -1,0 +1,551 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every hook does: read a deployment, run a tool, answer.
+
+The file lies beside the hooks (/var/lib/heat-config/hooks), so that
+``import heat_hook`` works with whichever interpreter runs the hook.  It needs
+nothing but the standard library of Python 3.6 or later, and is ASCII because
+it travels in user data.
+
+A hook is a function that takes a deployment and a workspace, and one line::
+
+    def deploy(deployment, workspace):
+        path = workspace.write(deployment.id, deployment.config, 0o700)
+        return run([path], env=environment(deployment.inputs))
+
+    if __name__ == '__main__':
+        main(deploy, 'script')
+
+The contract with the dispatcher (and with Heat) is: one JSON object on
+stdout, which holds the declared outputs, ``deploy_stdout``,
+``deploy_stderr`` and ``deploy_status_code``, where 0 means success.
+"""
+import errno
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself would cost each hook's start some ms
+    from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
+
+FAILED = 1
+BAD_DATA = 65           # sysexits.h: EX_DATAERR
+TIMED_OUT = 124         # as timeout(1)
+NOT_EXECUTABLE = 126    # as the shell, and the next
+NOT_FOUND = 127
+
+# Heat takes at most 1 MiB for a whole signal.
+OUTPUT_LIMIT = 512 * 1024
+CHUNK = 64 * 1024
+
+# What Heat gives the agent to signal with.  Tools have no use for them, and
+# whatever a tool knows it may log.
+CREDENTIALS = ('deploy_password', 'deploy_signal_id')
+
+
+class HookError(Exception):
+    """The deployment failed; the message is for the person who wrote it.
+
+    :param message: what is wrong and what to do.
+    :param status_code: the deployment's status code, not 0.
+    """
+
+    def __init__(self, message, status_code=FAILED):
+        # type: (str, int) -> None
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class Deployment:
+    """One deployment, as Heat describes it in the server's metadata.
+
+    Heat may send null for ``options``, ``inputs``, ``outputs`` and values.
+
+    :param data: the JSON object that the hook got on stdin.
+    :raises HookError: when it is not an object.
+    """
+
+    def __init__(self, data):
+        # type: (Any) -> None
+        if not isinstance(data, dict):
+            raise HookError('The deployment is not a JSON object.', BAD_DATA)
+        self.id = str(data.get('id') or '')
+        self.name = str(data.get('name') or '')
+        self.group = str(data.get('group') or '')
+        self.config = data.get('config')        # type: Any
+        self.options = _mapping(data.get('options'))
+        self.all_inputs = {
+            str(item['name']): item.get('value')
+            for item in _named(data.get('inputs'))}     # type: Dict[str, Any]
+        #: What the tool may see: all but the credentials.
+        self.inputs = {name: value for name, value in self.all_inputs.items()
+                       if name not in CREDENTIALS}      # type: Dict[str, Any]
+        self.output_names = [str(item['name'])
+                             for item in _named(data.get('outputs'))]
+        self.action = str(self.inputs.get('deploy_action') or '')
+
+    def text(self):
+        # type: () -> str
+        """The config as text, for tools whose config is a file.
+
+        :raises HookError: when it is a map or a list.
+        """
+        if self.config is None:
+            return ''
+        if not isinstance(self.config, str):
+            raise HookError('The config must be a text, and is a %s.'
+                            % json_type(self.config), BAD_DATA)
+        return self.config
+
+    def mapping(self):
+        # type: () -> Dict[str, Any]
+        """The config as a map, which may also have been sent as JSON text.
+
+        :raises HookError: when it is anything else.
+        """
+        config = self.config
+        if isinstance(config, str) and config.strip():
+            try:
+                config = json.loads(config)
+            except ValueError as error:
+                raise HookError('The config is not JSON: %s' % error, BAD_DATA)
+        if not config:
+            return {}
+        if not isinstance(config, dict):
+            raise HookError('The config must be a map, and is a %s.'
+                            % json_type(config), BAD_DATA)
+        return config
+
+
+class Workspace:
+    """The folders of one tool, and the files in them of one deployment.
+
+    ``HEAT_<TOOL>_WORKING`` and ``HEAT_<TOOL>_OUTPUTS`` override where they are.
+
+    :param tool: the hook's name, such as ``docker-cmd``.
+    :param deployment: whose files these are.
+    """
+
+    def __init__(self, tool, deployment):
+        # type: (str, Deployment) -> None
+        variable = 'HEAT_%s_' % tool.upper().replace('-', '_')
+        self.folder = os.environ.get(
+            variable + 'WORKING', '/var/lib/heat-config/heat-config-' + tool)
+        self._outputs = os.environ.get(
+            variable + 'OUTPUTS', '/var/run/heat-config/heat-config-' + tool)
+        self._deployment = deployment
+        self.outputs_path = os.path.join(
+            self._outputs, file_name(deployment.id))
+        """Where the tool writes an output: this, a dot and the output's name."""
+
+    def write(self, name, text, mode=0o600):
+        # type: (str, str, int) -> str
+        """Write a file into the tool's folder.
+
+        :param name: the file's name, not a path.
+        :returns: its path.
+        """
+        make_folder(self.folder)
+        path = os.path.join(self.folder, file_name(name))
+        write_file(path, text, mode)
+        return path
+
+    def clear_outputs(self):
+        # type: () -> None
+        """Make the folder for outputs, and remove those of an earlier run."""
+        make_folder(self._outputs)
+        for name in self._deployment.output_names:
+            try:
+                os.unlink(self._output(name))
+            except FileNotFoundError:
+                pass
+
+    def read_outputs(self):
+        # type: () -> Dict[str, str]
+        """The declared outputs that the tool wrote."""
+        outputs = {}
+        for name in self._deployment.output_names:
+            try:
+                with open(self._output(name), 'rb') as file:
+                    # More than Heat takes; the signal will say that.
+                    text = file.read(2 * OUTPUT_LIMIT + 1)
+            except FileNotFoundError:
+                continue
+            outputs[name] = text.decode('utf-8', 'replace')
+        return outputs
+
+    def _output(self, name):
+        # type: (str) -> str
+        if '/' in name or '\0' in name:
+            raise HookError('An output cannot be named %r: it is read from a '
+                            'file of that name.' % name, BAD_DATA)
+        return '%s.%s' % (self.outputs_path, name)
+
+
+class Result:
+    """What a tool, or a hook, came to.
+
+    :param status_code: 0 for success.
+    :param stdout: what it printed.
+    :param stderr: what it printed as errors.
+    :param outputs: the values of the deployment's outputs, by name.
+    """
+
+    def __init__(self, status_code=0, stdout='', stderr='', outputs=None):
+        # type: (int, str, str, Optional[Mapping[str, Any]]) -> None
+        self.status_code = status_code
+        self.stdout = stdout
+        self.stderr = stderr
+        self.outputs = dict(outputs or {})
+
+    def response(self):
+        # type: () -> Dict[str, Any]
+        """The object that Heat expects in a signal."""
+        return dict(self.outputs, deploy_stdout=self.stdout,
+                    deploy_stderr=self.stderr,
+                    deploy_status_code=self.status_code)
+
+
+class Tail:
+    """The end of a stream, in bounded memory.
+
+    :param limit: how many bytes to keep.
+    """
+
+    def __init__(self, limit=OUTPUT_LIMIT):
+        # type: (int) -> None
+        self._limit = limit
+        self._kept = bytearray()
+        self._cut = 0
+
+    def write(self, data):
+        # type: (bytes) -> None
+        self._kept += data
+        if len(self._kept) > 2 * self._limit:   # seldom, for it copies
+            self._trim()
+
+    def _trim(self):
+        # type: () -> None
+        excess = len(self._kept) - self._limit
+        if excess > 0:
+            del self._kept[:excess]
+            self._cut += excess
+
+    def text(self):
+        # type: () -> str
+        """What was kept, after a mark that says how much was not."""
+        self._trim()
+        text = self._kept.decode('utf-8', 'replace')
+        if self._cut:
+            text = '[... %d bytes cut ...]\n%s' % (self._cut, text)
+        return text
+
+
+def log(message):
+    # type: (str) -> None
+    """Say something in the deployment's log."""
+    sys.stderr.write(message + '\n')
+    sys.stderr.flush()
+
+
+def echo(data):
+    # type: (bytes) -> None
+    """Pass a tool's output on, so that it can be followed while it runs."""
+    sys.stderr.buffer.write(data)
+    sys.stderr.buffer.flush()
+
+
+def run(command, env=None, cwd=None, stdin=b'', timeout=None, new_group=False,
+        on_stdout=echo, on_stderr=echo, limit=OUTPUT_LIMIT):
+    # type: (List[str], Optional[Mapping[str, str]], Optional[str], bytes, Optional[float], bool, Callable[[bytes], None], Callable[[bytes], None], int) -> Result # noqa: E501
+    """Run a command to its end, in bounded memory whatever it prints.
+
+    A process that it leaves behind, and that still holds its output, is not
+    waited for.
+
+    :param command: program and arguments.
+    :param env: variables to add to the environment.
+    :param cwd: the folder to run it in.
+    :param stdin: what it reads.
+    :param timeout: seconds until it is ended: SIGTERM, ten seconds, SIGKILL.
+    :param new_group: make it the leader of a session and process group; a
+        timeout then ends the whole group.
+    :param on_stdout: called with each piece of its output, as it comes.
+    :param on_stderr: called with each piece of its error output.
+    :param limit: how many bytes of each stream the result keeps: the last.
+    :returns: its result; a command killed by signal N has the status 128+N,
+        as in a shell, and one that was ended for its time 124.
+    :raises HookError: when it cannot be started.
+    """
+    process = _start(command, env, cwd, new_group)
+    sinks = {process.stdout: (on_stdout, Tail(limit)),
+             process.stderr: (on_stderr, Tail(limit))}
+    unread = memoryview(stdin)
+    signals = [] if timeout is None else [signal.SIGTERM, signal.SIGKILL]
+    deadline = time.monotonic() + (timeout or 0)
+    timed_out = False
+
+    def send(number):
+        # type: (int) -> None
+        try:
+            if new_group:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+        except ProcessLookupError:
+            pass
+
+    with selectors.DefaultSelector() as selector:
+        def close(stream):
+            # type: (Any) -> None
+            selector.unregister(stream)
+            stream.close()
+
+        for stream in sinks:
+            os.set_blocking(stream.fileno(), False)
+            selector.register(stream, selectors.EVENT_READ)
+        os.set_blocking(process.stdin.fileno(), False)
+        selector.register(process.stdin, selectors.EVENT_WRITE)
+        while process.poll() is None:
+            # Half a second: a process left behind may keep the pipes open,
+            # so that their end does not tell of the command's.
+            wait = 0.5
+            if signals:
+                wait = max(0, min(wait, deadline - time.monotonic()))
+            if not selector.get_map():
+                try:
+                    process.wait(wait)
+                except subprocess.TimeoutExpired:
+                    pass
+            for key, _ in selector.select(wait) if selector.get_map() else ():
+                if key.fileobj is process.stdin:
+                    unread = _feed(process.stdin, unread)
+                    if not unread:
+                        close(process.stdin)
+                elif not _drain(key.fileobj, *sinks[key.fileobj]):
+                    close(key.fileobj)
+            if signals and time.monotonic() >= deadline:
+                timed_out = True
+                send(signals.pop(0))
+                deadline += 10
+        for stream in sinks:
+            if not stream.closed:
+                _drain(stream, *sinks[stream])
+        for key in list(selector.get_map().values()):
+            close(key.fileobj)
+    if timed_out and new_group:
+        send(signal.SIGKILL)    # those of the group that outlived its leader
+    status = process.returncode
+    if timed_out:
+        status = TIMED_OUT
+    elif status < 0:
+        status = 128 - status
+    return Result(status, *(tail.text() for _, tail in sinks.values()))
+
+
+def _start(command, env, cwd, new_group):
+    # type: (List[str], Optional[Mapping[str, str]], Optional[str], bool) -> subprocess.Popen
+    # Bytes, so that the locale (the agent's is C) has no say in it.
+    variables = dict(os.environb)
+    try:
+        for name, value in (env or {}).items():
+            variables[_encode(name)] = _encode(value)
+        return subprocess.Popen(
+            [_encode(word) for word in command], bufsize=0, cwd=cwd,
+            env=variables, start_new_session=new_group,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+    except FileNotFoundError:
+        if cwd and not os.path.isdir(cwd):
+            raise HookError('There is no folder %s.' % cwd)
+        if os.path.exists(command[0]):
+            raise HookError('%s cannot run: the interpreter in its first line, '
+                            '%r, is not there.'
+                            % (command[0], _first_line(command[0])), NOT_EXECUTABLE)
+        raise HookError('%s: command not found.' % command[0], NOT_FOUND)
+    except ValueError as error:     # a NUL, or '=' in a variable's name
+        raise HookError('%s cannot be given its arguments and environment: %s.'
+                        % (command[0], error), BAD_DATA)
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:
+            raise HookError('%s cannot run: it is no program, and its first '
+                            'line, %r, names no interpreter, as "#!/bin/sh" would.'
+                            % (command[0], _first_line(command[0])), NOT_EXECUTABLE)
+        if error.errno == errno.E2BIG:
+            raise HookError('The inputs are too large for the environment of '
+                            '%s.' % command[0], BAD_DATA)
+        raise HookError('%s cannot run: %s.' % (command[0], error.strerror),
+                        NOT_EXECUTABLE)
+
+
+def _encode(text):
+    # type: (str) -> bytes
+    return text.encode('utf-8', 'surrogateescape')
+
+
+def _first_line(path):
+    # type: (str) -> str
+    with open(path, 'rb') as file:
+        return file.readline(80).decode('utf-8', 'replace').rstrip('\n')
+
+
+def _feed(stream, data):
+    # type: (Any, memoryview) -> memoryview
+    """Write what the pipe takes; return what is left."""
+    try:
+        return data[os.write(stream.fileno(), data[:CHUNK]):]
+    except BlockingIOError:
+        return data
+    except BrokenPipeError:     # it does not care for its input
+        return data[:0]
+
+
+def _drain(stream, sink, tail):
+    # type: (Any, Callable[[bytes], None], Tail) -> bool
+    """Read what a full pipe holds; tell whether there may be more."""
+    try:
+        data = os.read(stream.fileno(), CHUNK)
+    except BlockingIOError:
+        return True
+    tail.write(data)
+    if data:
+        sink(data)
+    return bool(data)
+
+
+def environment(inputs):
+    # type: (Mapping[str, Any]) -> Dict[str, str]
+    """Inputs as variables of an environment: see :func:`as_text`."""
+    return {name: as_text(value) for name, value in inputs.items()}
+
+
+def as_text(value):
+    # type: (Any) -> str
+    """An input's value as text: maps, lists, numbers as JSON, null as ''."""
+    if value is None:
+        return ''
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def json_type(value):
+    # type: (Any) -> str
+    """What JSON calls the type of a value, for messages."""
+    if value is None:
+        return 'null'
+    names = {bool: 'boolean', int: 'number', float: 'number', str: 'string',
+             list: 'list', dict: 'map'}
+    return names.get(type(value), type(value).__name__)
+
+
+def make_folder(path, mode=0o700):
+    # type: (str, int) -> None
+    """Make a folder, and those above it that are missing."""
+    os.makedirs(path, mode=mode, exist_ok=True)
+
+
+def write_file(path, text, mode=0o600, durable=False):
+    # type: (str, Union[str, bytes], int, bool) -> None
+    """Write a file so that none ever sees half of it, nor with another mode.
+
+    :param durable: return only when it would survive a power cut.
+    """
+    data = text.encode('utf-8', 'surrogateescape') if isinstance(text, str) else text
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, '.%s.%d.tmp' % (name[:200], os.getpid()))
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with open(descriptor, 'wb') as file:
+            os.fchmod(descriptor, mode)
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    if durable:
+        sync_folder(folder)
+
+
+def sync_folder(path):
+    # type: (str) -> None
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(path or '.', os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_name(text):
+    # type: (str) -> str
+    """A text from Heat as a file's name: itself where that is safe.
+
+    Anything that could leave the folder, hide or be too long is replaced by
+    a digest of it, so that different texts keep different names.
+    """
+    safe = text.replace('-', '').replace('_', '').replace('.', '')
+    if (safe.isalnum() and len(text) <= 120 and text[0] != '.'
+            and all(ord(character) < 128 for character in safe)):
+        return text
+    import hashlib  # seldom needed, and slow to load
+    return 'unsafe-' + hashlib.sha256(
+        text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]
+
+
+def _mapping(value):
+    # type: (Any) -> Dict[str, Any]
+    return value if isinstance(value, dict) else {}
+
+
+def _named(value):
+    # type: (Any) -> Iterable[Dict[str, Any]]
+    """Those of a list's items that have a name."""
+    return [item for item in (value if isinstance(value, list) else [])
+            if isinstance(item, dict) and item.get('name')]
+
+
+def main(deploy, tool):
+    # type: (Callable[[Deployment, Workspace], Result], str) -> None
+    """Run a hook: a deployment on stdin, the response on stdout.
+
+    Whatever happens is said in the response; the exit status is 0 when one
+    was written.
+
+    :param deploy: the hook's function; it may raise :class:`HookError`.
+    :param tool: the hook's name; its element is ``heat-config-<tool>``.
+    """
+    # From here on nothing but the response can reach the dispatcher's pipe,
+    # not even a print in a child process.
+    answer = os.fdopen(os.dup(1), 'w')
+    os.dup2(2, 1)
+    try:
+        deployment = Deployment(_read_json())
+        result = deploy(deployment, Workspace(tool, deployment))
+    except HookError as error:
+        message = str(error)
+        if error.status_code == NOT_FOUND:
+            message += ' The element heat-config-%s installs it.' % tool
+        log(message)
+        result = Result(error.status_code, stderr=message + '\n')
+    except Exception:
+        # An unforeseen error must reach the template's author, too.
+        text = traceback.format_exc()
+        log(text)
+        result = Result(FAILED, stderr=text)
+    with answer:
+        json.dump(result.response(), answer)
+
+
+def _read_json():
+    # type: () -> Any
+    try:
+        return json.loads(sys.stdin.buffer.read().decode('utf-8'))
+    except ValueError as error:
+        raise HookError('The deployment on stdin is not JSON: %s' % error, BAD_DATA)
