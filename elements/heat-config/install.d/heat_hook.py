@@ -30,8 +30,8 @@ import time
 import traceback
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # typing itself would cost each hook's start some ms
-    from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
+if TYPE_CHECKING:  # typing would cost each hook's start some milliseconds
+    from typing import Any, Callable, Iterable, Mapping
 
 FAILED = 1
 BAD_DATA = 65           # sysexits.h: EX_DATAERR
@@ -55,8 +55,7 @@ class HookError(Exception):
     :param status_code: the deployment's status code, not 0.
     """
 
-    def __init__(self, message, status_code=FAILED):
-        # type: (str, int) -> None
+    def __init__(self, message: str, status_code: int = FAILED) -> None:
         super().__init__(message)
         self.status_code = status_code
 
@@ -70,27 +69,25 @@ class Deployment:
     :raises HookError: when it is not an object.
     """
 
-    def __init__(self, data):
-        # type: (Any) -> None
+    def __init__(self, data: 'Any') -> None:
         if not isinstance(data, dict):
             raise HookError('The deployment is not a JSON object.', BAD_DATA)
         self.id = str(data.get('id') or '')
         self.name = str(data.get('name') or '')
         self.group = str(data.get('group') or '')
-        self.config = data.get('config')        # type: Any
+        self.config = data.get('config')
         self.options = _mapping(data.get('options'))
         self.all_inputs = {
             str(item['name']): item.get('value')
-            for item in _named(data.get('inputs'))}     # type: Dict[str, Any]
+            for item in _named(data.get('inputs'))}
         #: What the tool may see: all but the credentials.
         self.inputs = {name: value for name, value in self.all_inputs.items()
-                       if name not in CREDENTIALS}      # type: Dict[str, Any]
+                       if name not in CREDENTIALS}
         self.output_names = [str(item['name'])
                              for item in _named(data.get('outputs'))]
         self.action = str(self.inputs.get('deploy_action') or '')
 
-    def text(self):
-        # type: () -> str
+    def text(self) -> str:
         """The config as text, for tools whose config is a file.
 
         :raises HookError: when it is a map or a list.
@@ -98,12 +95,10 @@ class Deployment:
         if self.config is None:
             return ''
         if not isinstance(self.config, str):
-            raise HookError('The config must be a text, and is a %s.'
-                            % json_type(self.config), BAD_DATA)
+            raise HookError(f'The config must be a text, and is a {json_type(self.config)}.', BAD_DATA)
         return self.config
 
-    def mapping(self):
-        # type: () -> Dict[str, Any]
+    def mapping(self) -> 'dict[str, Any]':
         """The config as a map, which may also have been sent as JSON text.
 
         :raises HookError: when it is anything else.
@@ -113,12 +108,11 @@ class Deployment:
             try:
                 config = json.loads(config)
             except ValueError as error:
-                raise HookError('The config is not JSON: %s' % error, BAD_DATA)
+                raise HookError(f'The config is not JSON: {error}', BAD_DATA)
         if not config:
             return {}
         if not isinstance(config, dict):
-            raise HookError('The config must be a map, and is a %s.'
-                            % json_type(config), BAD_DATA)
+            raise HookError(f'The config must be a map, and is a {json_type(config)}.', BAD_DATA)
         return config
 
 
@@ -131,9 +125,8 @@ class Workspace:
     :param deployment: whose files these are.
     """
 
-    def __init__(self, tool, deployment):
-        # type: (str, Deployment) -> None
-        variable = 'HEAT_%s_' % tool.upper().replace('-', '_')
+    def __init__(self, tool: str, deployment: Deployment) -> None:
+        variable = 'HEAT_' + tool.upper().replace('-', '_') + '_'
         self.folder = os.environ.get(
             variable + 'WORKING', '/var/lib/heat-config/heat-config-' + tool)
         self._outputs = os.environ.get(
@@ -143,8 +136,7 @@ class Workspace:
             self._outputs, file_name(deployment.id))
         """Where the tool writes an output: this, a dot and the output's name."""
 
-    def write(self, name, text, mode=0o600):
-        # type: (str, str, int) -> str
+    def write(self, name: str, text: str, mode: int = 0o600) -> str:
         """Write a file into the tool's folder.
 
         :param name: the file's name, not a path.
@@ -155,8 +147,7 @@ class Workspace:
         write_file(path, text, mode)
         return path
 
-    def clear_outputs(self):
-        # type: () -> None
+    def clear_outputs(self) -> None:
         """Make the folder for outputs, and remove those of an earlier run."""
         make_folder(self._outputs)
         for name in self._deployment.output_names:
@@ -165,8 +156,7 @@ class Workspace:
             except FileNotFoundError:
                 pass
 
-    def read_outputs(self):
-        # type: () -> Dict[str, str]
+    def read_outputs(self) -> 'dict[str, str]':
         """The declared outputs that the tool wrote."""
         outputs = {}
         for name in self._deployment.output_names:
@@ -179,12 +169,11 @@ class Workspace:
             outputs[name] = text.decode('utf-8', 'replace')
         return outputs
 
-    def _output(self, name):
-        # type: (str) -> str
+    def _output(self, name: str) -> str:
         if '/' in name or '\0' in name:
-            raise HookError('An output cannot be named %r: it is read from a '
-                            'file of that name.' % name, BAD_DATA)
-        return '%s.%s' % (self.outputs_path, name)
+            raise HookError(f'An output cannot be named {name!r}: it is read from a '
+                            'file of that name.', BAD_DATA)
+        return f'{self.outputs_path}.{name}'
 
 
 class Result:
@@ -196,15 +185,18 @@ class Result:
     :param outputs: the values of the deployment's outputs, by name.
     """
 
-    def __init__(self, status_code=0, stdout='', stderr='', outputs=None):
-        # type: (int, str, str, Optional[Mapping[str, Any]]) -> None
+    def __init__(
+            self,
+            status_code: int = 0,
+            stdout: str = '',
+            stderr: str = '',
+            outputs: 'Mapping[str, Any] | None' = None) -> None:
         self.status_code = status_code
         self.stdout = stdout
         self.stderr = stderr
         self.outputs = dict(outputs or {})
 
-    def response(self):
-        # type: () -> Dict[str, Any]
+    def response(self) -> 'dict[str, Any]':
         """The object that Heat expects in a signal."""
         return dict(self.outputs, deploy_stdout=self.stdout,
                     deploy_stderr=self.stderr,
@@ -217,52 +209,53 @@ class Tail:
     :param limit: how many bytes to keep.
     """
 
-    def __init__(self, limit=OUTPUT_LIMIT):
-        # type: (int) -> None
+    def __init__(self, limit: int = OUTPUT_LIMIT) -> None:
         self._limit = limit
         self._kept = bytearray()
         self._cut = 0
 
-    def write(self, data):
-        # type: (bytes) -> None
+    def write(self, data: bytes) -> None:
         self._kept += data
         if len(self._kept) > 2 * self._limit:   # seldom, for it copies
             self._trim()
 
-    def _trim(self):
-        # type: () -> None
+    def _trim(self) -> None:
         excess = len(self._kept) - self._limit
         if excess > 0:
             del self._kept[:excess]
             self._cut += excess
 
-    def text(self):
-        # type: () -> str
+    def text(self) -> str:
         """What was kept, after a mark that says how much was not."""
         self._trim()
         text = self._kept.decode('utf-8', 'replace')
         if self._cut:
-            text = '[... %d bytes cut ...]\n%s' % (self._cut, text)
+            text = f'[... {self._cut} bytes cut ...]\n{text}'
         return text
 
 
-def log(message):
-    # type: (str) -> None
+def log(message: str) -> None:
     """Say something in the deployment's log."""
     sys.stderr.write(message + '\n')
     sys.stderr.flush()
 
 
-def echo(data):
-    # type: (bytes) -> None
+def echo(data: bytes) -> None:
     """Pass a tool's output on, so that it can be followed while it runs."""
     sys.stderr.buffer.write(data)
     sys.stderr.buffer.flush()
 
 
-def run(command, env=None, cwd=None, stdin=b'', timeout=None, new_group=False,
-        on_stdout=echo, on_stderr=echo, limit=OUTPUT_LIMIT):
-    # type: (List[str], Optional[Mapping[str, str]], Optional[str], bytes, Optional[float], bool, Callable[[bytes], None], Callable[[bytes], None], int) -> Result # noqa: E501
+def run(
+        command: 'list[str]',
+        env: 'Mapping[str, str] | None' = None,
+        cwd: 'str | None' = None,
+        stdin: bytes = b'',
+        timeout: 'float | None' = None,
+        new_group: bool = False,
+        on_stdout: 'Callable[[bytes], None]' = echo,
+        on_stderr: 'Callable[[bytes], None]' = echo,
+        limit: int = OUTPUT_LIMIT) -> Result:
     """Run a command to its end, in bounded memory whatever it prints.
 
     A process that it leaves behind, and that still holds its output, is not
@@ -290,8 +283,7 @@ def run(command, env=None, cwd=None, stdin=b'', timeout=None, new_group=False,
     deadline = time.monotonic() + (timeout or 0)
     timed_out = False
 
-    def send(number):
-        # type: (int) -> None
+    def send(number: int) -> None:
         try:
             if new_group:
                 os.killpg(process.pid, number)
@@ -301,8 +293,7 @@ def run(command, env=None, cwd=None, stdin=b'', timeout=None, new_group=False,
             pass
 
     with selectors.DefaultSelector() as selector:
-        def close(stream):
-            # type: (Any) -> None
+        def close(stream: 'Any') -> None:
             selector.unregister(stream)
             stream.close()
 
@@ -348,8 +339,11 @@ def run(command, env=None, cwd=None, stdin=b'', timeout=None, new_group=False,
     return Result(status, *(tail.text() for _, tail in sinks.values()))
 
 
-def _start(command, env, cwd, new_group):
-    # type: (List[str], Optional[Mapping[str, str]], Optional[str], bool) -> subprocess.Popen
+def _start(
+        command: 'list[str]',
+        env: 'Mapping[str, str] | None',
+        cwd: 'str | None',
+        new_group: bool) -> subprocess.Popen:
     # Bytes, so that the locale (the agent's is C) has no say in it.
     variables = dict(os.environb)
     try:
@@ -362,40 +356,34 @@ def _start(command, env, cwd, new_group):
             stderr=subprocess.PIPE)
     except FileNotFoundError:
         if cwd and not os.path.isdir(cwd):
-            raise HookError('There is no folder %s.' % cwd)
+            raise HookError(f'There is no folder {cwd}.')
         if os.path.exists(command[0]):
-            raise HookError('%s cannot run: the interpreter in its first line, '
-                            '%r, is not there.'
-                            % (command[0], _first_line(command[0])), NOT_EXECUTABLE)
-        raise HookError('%s: command not found.' % command[0], NOT_FOUND)
+            raise HookError(f'{command[0]} cannot run: the interpreter in its first line, '
+                            f'{_first_line(command[0])!r}, is not there.', NOT_EXECUTABLE)
+        raise HookError(f'{command[0]}: command not found.', NOT_FOUND)
     except ValueError as error:     # a NUL, or '=' in a variable's name
-        raise HookError('%s cannot be given its arguments and environment: %s.'
-                        % (command[0], error), BAD_DATA)
+        raise HookError(f'{command[0]} cannot be given its arguments and environment: {error}.', BAD_DATA)
     except OSError as error:
         if error.errno == errno.ENOEXEC:
-            raise HookError('%s cannot run: it is no program, and its first '
-                            'line, %r, names no interpreter, as "#!/bin/sh" would.'
-                            % (command[0], _first_line(command[0])), NOT_EXECUTABLE)
+            raise HookError(f'{command[0]} cannot run: it is no program, and its first '
+                            f'line, {_first_line(command[0])!r}, names no interpreter, as "#!/bin/sh" would.', NOT_EXECUTABLE)
         if error.errno == errno.E2BIG:
             raise HookError('The inputs are too large for the environment of '
-                            '%s.' % command[0], BAD_DATA)
-        raise HookError('%s cannot run: %s.' % (command[0], error.strerror),
+                            f'{command[0]}.', BAD_DATA)
+        raise HookError(f'{command[0]} cannot run: {error.strerror}.',
                         NOT_EXECUTABLE)
 
 
-def _encode(text):
-    # type: (str) -> bytes
+def _encode(text: str) -> bytes:
     return text.encode('utf-8', 'surrogateescape')
 
 
-def _first_line(path):
-    # type: (str) -> str
+def _first_line(path: str) -> str:
     with open(path, 'rb') as file:
         return file.readline(80).decode('utf-8', 'replace').rstrip('\n')
 
 
-def _feed(stream, data):
-    # type: (Any, memoryview) -> memoryview
+def _feed(stream: 'Any', data: memoryview) -> memoryview:
     """Write what the pipe takes; return what is left."""
     try:
         return data[os.write(stream.fileno(), data[:CHUNK]):]
@@ -405,8 +393,7 @@ def _feed(stream, data):
         return data[:0]
 
 
-def _drain(stream, sink, tail):
-    # type: (Any, Callable[[bytes], None], Tail) -> bool
+def _drain(stream: 'Any', sink: 'Callable[[bytes], None]', tail: Tail) -> bool:
     """Read what a full pipe holds; tell whether there may be more."""
     try:
         data = os.read(stream.fileno(), CHUNK)
@@ -418,22 +405,19 @@ def _drain(stream, sink, tail):
     return bool(data)
 
 
-def environment(inputs):
-    # type: (Mapping[str, Any]) -> Dict[str, str]
+def environment(inputs: 'Mapping[str, Any]') -> 'dict[str, str]':
     """Inputs as variables of an environment: see :func:`as_text`."""
     return {name: as_text(value) for name, value in inputs.items()}
 
 
-def as_text(value):
-    # type: (Any) -> str
+def as_text(value: 'Any') -> str:
     """An input's value as text: maps, lists, numbers as JSON, null as ''."""
     if value is None:
         return ''
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def json_type(value):
-    # type: (Any) -> str
+def json_type(value: 'Any') -> str:
     """What JSON calls the type of a value, for messages."""
     if value is None:
         return 'null'
@@ -442,21 +426,23 @@ def json_type(value):
     return names.get(type(value), type(value).__name__)
 
 
-def make_folder(path, mode=0o700):
-    # type: (str, int) -> None
+def make_folder(path: str, mode: int = 0o700) -> None:
     """Make a folder, and those above it that are missing."""
     os.makedirs(path, mode=mode, exist_ok=True)
 
 
-def write_file(path, text, mode=0o600, durable=False):
-    # type: (str, Union[str, bytes], int, bool) -> None
+def write_file(
+        path: str,
+        text: 'str | bytes',
+        mode: int = 0o600,
+        durable: bool = False) -> None:
     """Write a file so that none ever sees half of it, nor with another mode.
 
     :param durable: return only when it would survive a power cut.
     """
     data = text.encode('utf-8', 'surrogateescape') if isinstance(text, str) else text
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, '.%s.%d.tmp' % (name[:200], os.getpid()))
+    temporary = os.path.join(folder, f'.{name[:200]}.{os.getpid()}.tmp')
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with open(descriptor, 'wb') as file:
@@ -473,8 +459,7 @@ def write_file(path, text, mode=0o600, durable=False):
         sync_folder(folder)
 
 
-def sync_folder(path):
-    # type: (str) -> None
+def sync_folder(path: str) -> None:
     """Make the names in a folder survive a power cut."""
     descriptor = os.open(path or '.', os.O_RDONLY)
     try:
@@ -483,8 +468,7 @@ def sync_folder(path):
         os.close(descriptor)
 
 
-def file_name(text):
-    # type: (str) -> str
+def file_name(text: str) -> str:
     """A text from Heat as a file's name: itself where that is safe.
 
     Anything that could leave the folder, hide or be too long is replaced by
@@ -499,20 +483,17 @@ def file_name(text):
         text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]
 
 
-def _mapping(value):
-    # type: (Any) -> Dict[str, Any]
+def _mapping(value: 'Any') -> 'dict[str, Any]':
     return value if isinstance(value, dict) else {}
 
 
-def _named(value):
-    # type: (Any) -> Iterable[Dict[str, Any]]
+def _named(value: 'Any') -> 'Iterable[dict[str, Any]]':
     """Those of a list's items that have a name."""
     return [item for item in (value if isinstance(value, list) else [])
             if isinstance(item, dict) and item.get('name')]
 
 
-def main(deploy, tool):
-    # type: (Callable[[Deployment, Workspace], Result], str) -> None
+def main(deploy: 'Callable[[Deployment, Workspace], Result]', tool: str) -> None:
     """Run a hook: a deployment on stdin, the response on stdout.
 
     Whatever happens is said in the response; the exit status is 0 when one
@@ -531,7 +512,7 @@ def main(deploy, tool):
     except HookError as error:
         message = str(error)
         if error.status_code == NOT_FOUND:
-            message += ' The element heat-config-%s installs it.' % tool
+            message += f' The element heat-config-{tool} installs it.'
         log(message)
         result = Result(error.status_code, stderr=message + '\n')
     except Exception:
@@ -543,9 +524,8 @@ def main(deploy, tool):
         json.dump(result.response(), answer)
 
 
-def _read_json():
-    # type: () -> Any
+def _read_json() -> 'Any':
     try:
         return json.loads(sys.stdin.buffer.read().decode('utf-8'))
     except ValueError as error:
-        raise HookError('The deployment on stdin is not JSON: %s' % error, BAD_DATA)
+        raise HookError(f'The deployment on stdin is not JSON: {error}', BAD_DATA)
