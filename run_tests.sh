@@ -190,15 +190,17 @@ run_level() {
     if ! "$runner/tox" run -qq -e "$level" -- --subunit "${filters[@]}" 2>>"$log" |
         tee "$logs/$level.subunit" |
         ".tox/$level/bin/python" -m tests.report "${options[@]}" "$report"; then
-        broken "$level" "$log"
+        add 0 1 0
+        failures+="$level: the run itself failed"$'\n'
     fi
+    line='no result'
     if [ -s "$report" ]; then
         line=$(tail -n 1 "$report")
         read -r -a sums <<<"${line//[!0-9 ]/}"
         add "${sums[@]}"
-        note "$level" $((SECONDS - since)) "$line"
         failures+=$(sed '$d' "$report")$'\n'
     fi
+    note "$level" $((SECONDS - since)) "$line"
 }
 
 # has_tests LEVEL: whether the filters leave any; true if that cannot be told, so that it shows

@@ -35,35 +35,46 @@ def text(test: Test) -> str:
     return '\n\n'.join(part for part in parts if part)
 
 
+class Printed(testtools.StreamResult):
+    """Gathers what belongs to no test: what the runner printed among the stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = b''
+
+    def status(self, test_id: Any = None, file_bytes: Any = None, **_: Any) -> None:
+        if test_id is None and file_bytes:
+            self.data += file_bytes
+
+
 def follow(dots: bool) -> 'tuple[list[Test], str]':
     """Show the tests of the stream while it runs; return them, and what the runner printed."""
     tests: 'list[Test]' = []
-    printed = []
 
     def ended(test: Test) -> None:
-        if not test['id']:
-            printed.append(text(test))
-        elif test['status'] != 'exists':
-            tests.append(test)
-            if dots:
-                end = '' if len(tests) % DOTS_IN_A_LINE else '\n'
-                print(DOTS[outcome(test)], end=end, flush=True)
-            else:
-                start, stop = test['timestamps']
-                seconds = f'{(stop - start).total_seconds():7.1f} s' if start and stop else ''
-                print(f'{outcome(test):8} {seconds}  {test["id"]}', flush=True)
+        if test['status'] == 'exists':
+            return
+        tests.append(test)
+        if dots:
+            end = '' if len(tests) % DOTS_IN_A_LINE else '\n'
+            print(DOTS[outcome(test)], end=end, flush=True)
+        else:
+            start, stop = test['timestamps']
+            seconds = f'{(stop - start).total_seconds():7.1f} s' if start and stop else ''
+            print(f'{outcome(test):8} {seconds}  {test["id"]}', flush=True)
 
-    result = testtools.StreamToDict(ended)
+    printed = Printed()
+    result = testtools.CopyStreamResult([testtools.StreamToDict(ended), printed])
     result.startTestRun()
     subunit.ByteStreamToStreamResult(sys.stdin.buffer, non_subunit_name='runner').run(result)
     result.stopTestRun()
-    if dots:
+    if dots and tests:
         print()
-    return sorted(tests, key=lambda test: test['id']), '\n'.join(printed)
+    return sorted(tests, key=lambda test: test['id']), printed.data.decode(errors='replace')
 
 
 def write(tests: 'list[Test]', printed: str, report: TextIO) -> None:
-    report.write(printed + '\n' if printed else '')
+    report.write(printed)
     count = collections.Counter(outcome(test) for test in tests)
     for test in tests:
         if outcome(test) == 'skipped':
