@@ -87,6 +87,11 @@ class Deployment:
                              for item in _named(data.get('outputs'))]
         self.action = str(self.inputs.get('deploy_action') or '')
 
+    def credentials(self) -> 'list[str]':
+        """The values that nobody may see."""
+        return [as_text(self.all_inputs[name]) for name in CREDENTIALS
+                if self.all_inputs.get(name)]
+
     def text(self) -> str:
         """The config as text, for tools whose config is a file.
 
@@ -95,7 +100,8 @@ class Deployment:
         if self.config is None:
             return ''
         if not isinstance(self.config, str):
-            raise HookError(f'The config must be a text, and is a {json_type(self.config)}.', BAD_DATA)
+            raise HookError(
+                f'The config must be a text, and is a {json_type(self.config)}.', BAD_DATA)
         return self.config
 
     def mapping(self) -> 'dict[str, Any]':
@@ -112,7 +118,8 @@ class Deployment:
         if not config:
             return {}
         if not isinstance(config, dict):
-            raise HookError(f'The config must be a map, and is a {json_type(config)}.', BAD_DATA)
+            raise HookError(
+                f'The config must be a map, and is a {json_type(config)}.', BAD_DATA)
         return config
 
 
@@ -216,10 +223,6 @@ class Tail:
 
     def write(self, data: bytes) -> None:
         self._kept += data
-        if len(self._kept) > 2 * self._limit:   # seldom, for it copies
-            self._trim()
-
-    def _trim(self) -> None:
         excess = len(self._kept) - self._limit
         if excess > 0:
             del self._kept[:excess]
@@ -227,7 +230,6 @@ class Tail:
 
     def text(self) -> str:
         """What was kept, after a mark that says how much was not."""
-        self._trim()
         text = self._kept.decode('utf-8', 'replace')
         if self._cut:
             text = f'[... {self._cut} bytes cut ...]\n{text}'
@@ -365,8 +367,9 @@ def _start(
         raise HookError(f'{command[0]} cannot be given its arguments and environment: {error}.', BAD_DATA)
     except OSError as error:
         if error.errno == errno.ENOEXEC:
-            raise HookError(f'{command[0]} cannot run: it is no program, and its first '
-                            f'line, {_first_line(command[0])!r}, names no interpreter, as "#!/bin/sh" would.', NOT_EXECUTABLE)
+            raise HookError(f'{command[0]} cannot run: it is no program, and its first line, '
+                            f'{_first_line(command[0])!r}, names no interpreter, as '
+                            '"#!/bin/sh" would.', NOT_EXECUTABLE)
         if error.errno == errno.E2BIG:
             raise HookError('The inputs are too large for the environment of '
                             f'{command[0]}.', BAD_DATA)
