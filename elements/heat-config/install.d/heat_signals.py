@@ -121,14 +121,14 @@ class Signals:
 
         :returns: the signal's state, and what is wrong.
         """
-        if Deployment(data).all_inputs.get('deploy_signal_transport') == 'NO_SIGNAL':
-            return NONE, ''
         if self._is_obsolete(data):
             return OBSOLETE, 'Heat has another deployment for the same resource by now'
         self.preload()
         self._loader.join()
         if self._notify is None:
             return self._send_by_command(response, path, patience)
+        if self._notify.transport_of(self._notify.inputs_of(data)) == 'NO_SIGNAL':
+            return NONE, ''
         try:
             self._notify.deliver(data, response, patience)
         except self._notify.Final as error:
