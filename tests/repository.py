@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of this checkout, by kind, so that a new file is tested by itself."""
+
+import functools
+import os
+import pathlib
+import subprocess
+from typing import Callable, Iterable
+
+from tests.base import ROOT
+
+#: Where diskimage-builder elements lie.
+ELEMENT_FOLDERS = ('elements', 'test-image/elements')
+#: What these hold runs on a server, or travels to it.
+SERVER_FOLDERS = ELEMENT_FOLDERS + ('boot-config',)
+
+
+@functools.lru_cache(maxsize=None)
+def files() -> 'tuple[str, ...]':
+    """Paths relative to the checkout of all files that git has, or would take; no symbolic links.
+
+    Without git, as in an unpacked archive, all but hidden ones.
+    """
+    if (ROOT / '.git').exists():
+        listed = subprocess.run(
+            ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+            cwd=ROOT, stdout=subprocess.PIPE, check=True)
+        names: Iterable[str] = os.fsdecode(listed.stdout).split('\0')
+    else:
+        names = (str(path.relative_to(ROOT)) for path in ROOT.rglob('*')
+                 if not any(part.startswith('.') for part in path.relative_to(ROOT).parts))
+    return tuple(sorted(name for name in set(names)
+                        if (ROOT / name).is_file() and not (ROOT / name).is_symlink()))
+
+
+@functools.lru_cache(maxsize=None)
+def first_line(name: str) -> str:
+    with open(ROOT / name, encoding='utf-8', errors='replace') as stream:
+        return stream.readline()
+
+
+def interpreter(name: str) -> str:
+    """What a file's first line asks to run it, as in "bash" or "python3"; else nothing."""
+    line = first_line(name)
+    words = line[2:].split() if line.startswith('#!') else []
+    if words and words[0].endswith('/env'):
+        words = words[1:]
+    return os.path.basename(words[0]) if words else ''
+
+
+def is_python(name: str) -> bool:
+    return name.endswith('.py') or interpreter(name).startswith('python')
+
+
+def is_shell(name: str) -> bool:
+    return name.endswith(('.sh', '.bash')) or interpreter(name) in ('sh', 'bash', 'dash')
+
+
+def is_yaml(name: str) -> bool:
+    return name.endswith(('.yaml', '.yml'))
+
+
+def on_servers(name: str) -> bool:
+    """Whether a file belongs to what runs on a server, as against the build host or the tests."""
+    return name.startswith(tuple(f'{folder}/' for folder in SERVER_FOLDERS))
+
+
+def elements() -> 'list[pathlib.Path]':
+    """The folders of all elements."""
+    return sorted(path for folder in ELEMENT_FOLDERS for path in (ROOT / folder).glob('*')
+                  if path.is_dir())
+
+
+def scenarios(*kinds: Callable[[str], bool]) -> 'list[tuple[str, dict[str, str]]]':
+    """For testscenarios: one scenario per file that is of all these kinds, found in self.name."""
+    return [(name, {'name': name}) for name in files() if all(kind(name) for kind in kinds)]
