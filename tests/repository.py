@@ -53,7 +53,8 @@ def is_python(name: str) -> bool:
 
 
 def is_shell(name: str) -> bool:
-    return name.endswith(('.sh', '.bash')) or interpreter(name) in ('sh', 'bash', 'dash')
+    return (name.endswith(('.sh', '.bash')) or '/environment.d/' in name
+            or interpreter(name) in ('sh', 'bash', 'dash'))
 
 
 def is_yaml(name: str) -> bool:
