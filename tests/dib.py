@@ -19,7 +19,7 @@ from unittest import mock
 
 import diskimage_builder
 from diskimage_builder import element_dependencies
-from diskimage_builder.element_dependencies import MissingOSException
+from diskimage_builder.element_dependencies import MissingElementException, MissingOSException
 
 from tests import base, repository
 
@@ -29,6 +29,13 @@ RUN_PARTS = HOME / 'lib' / 'dib-run-parts'
 ELEMENTS_PATH = ':'.join(
     str(folder) for folder in [*(base.ROOT / name for name in repository.ELEMENT_FOLDERS),
                                OWN_ELEMENTS] if folder.is_dir())
+#: Prints the environment after sourcing files; says which of them fails.
+SOURCE = """
+trap 'echo "$file ends with status $?" >&2' EXIT
+for file in "$@"; do . "$file"; done
+trap - EXIT
+env -0
+"""
 
 
 @functools.lru_cache(maxsize=None)
@@ -41,7 +48,7 @@ def closure(*names: str) -> 'dict[str, pathlib.Path]':
     """The elements of an image that is built of the named ones, and their folders.
 
     :raises MissingOSException: none of them brings an operating system.
-    :raises element_dependencies.MissingElementException: one of them does not exist.
+    :raises MissingElementException: one of them does not exist.
     """
     found = element_dependencies._expand_element_dependencies(names, all_elements())
     return {element.name: pathlib.Path(element.path) for element in found}
@@ -51,7 +58,7 @@ def brings_system(name: str) -> bool:
     """Whether an element brings an operating system, itself or by what it depends on."""
     try:
         closure(name)
-    except MissingOSException:
+    except (MissingElementException, MissingOSException):
         return False
     return True
 
@@ -76,17 +83,17 @@ def copied(folder: pathlib.Path) -> 'Iterator[pathlib.Path]':
 def build_environment(elements: 'tuple[pathlib.Path, ...]', release: str) -> 'dict[str, str]':
     """The environment of a build of these elements, as dib-run-parts makes it.
 
-    :raises AssertionError: a file of environment.d fails.
+    :raises AssertionError: a file of environment.d fails; the message says which.
     """
     files = sorted((path for element in elements for path in element.glob('environment.d/*')),
                    key=lambda path: path.name)
     done = subprocess.run(
-        ['bash', '-euc', 'for file in "$@"; do . "$file"; done; env -0', 'bash', *files],
+        ['bash', '-euc', SOURCE, 'bash', *files],
         env={'ARCH': 'amd64', 'DIB_PYTHON_VERSION': '3', 'DIB_RELEASE': release,
              'IMAGE_NAME': 'image', 'PATH': os.environ['PATH'], 'TMP_HOOKS_PATH': '/nonexistent'},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if done.returncode:
-        raise AssertionError(f'environment.d fails: {done.stderr.decode()}')
+        raise AssertionError(done.stderr.decode())
     entries = (entry.partition('=') for entry in done.stdout.decode().split('\0') if entry)
     return {key: value for key, _, value in entries}
 
