@@ -43,6 +43,9 @@ NOT_FOUND = 127
 OUTPUT_LIMIT = 512 * 1024
 CHUNK = 64 * 1024
 
+# The agent runs in the locale C, in which some tools cannot read their files.
+UTF8_LOCALE = {'LC_ALL': 'C.UTF-8'}
+
 # What Heat gives the agent to signal with.  Tools have no use for them, and
 # whatever a tool knows it may log.
 CREDENTIALS = ('deploy_password', 'deploy_signal_id')
@@ -75,6 +78,7 @@ class Deployment:
         self.id = str(data.get('id') or '')
         self.name = str(data.get('name') or '')
         self.group = str(data.get('group') or '')
+        self.creation_time = str(data.get('creation_time') or '')
         self.config = data.get('config')
         self.options = _mapping(data.get('options'))
         self.all_inputs = {
@@ -248,6 +252,25 @@ def echo(data: bytes) -> None:
     sys.stderr.buffer.flush()
 
 
+def program(*names: str, variable: str, folders: 'Iterable[str]' = ()) -> str:
+    """Where a tool's program lies.
+
+    :param names: what it may be called; the first that is there is taken.
+    :param variable: a variable of the environment that overrides all this,
+        such as ``HEAT_SALT_CMD``.
+    :param folders: to look through after PATH: vendors have their own.
+    :raises HookError: when it is nowhere.
+    """
+    if os.environ.get(variable):
+        return os.environ[variable]
+    for name in names:
+        for folder in [*os.get_exec_path(), *folders]:
+            path = os.path.join(folder, name)
+            if folder and os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    raise HookError(f'{" or ".join(names)}: command not found.', NOT_FOUND)
+
+
 def run(
         command: 'list[str]',
         env: 'Mapping[str, str] | None' = None,
@@ -418,6 +441,29 @@ def as_text(value: 'Any') -> str:
     if value is None:
         return ''
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def as_yaml(value: 'Any') -> str:
+    """A value as a document of YAML: a text is one already, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    # As itself, for YAML does not read two escapes as one character.
+    return '' if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def joined(value: 'Any', separator: str = ',') -> str:
+    """An option that may be a list as a tool's command line wants it: one text."""
+    return separator.join(map(as_text, value)) if isinstance(value, list) else as_text(value)
+
+
+def fqdn() -> str:
+    """The server's full name, as ``hostname -f`` tells it; '' if it has none."""
+    import socket   # few hooks need it
+    try:
+        return socket.getaddrinfo(socket.gethostname(), None, 0, socket.SOCK_DGRAM, 0,
+                                  socket.AI_CANONNAME)[0][3]
+    except OSError:
+        return ''
 
 
 def json_type(value: 'Any') -> str:
