@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base class of hooks' tests."""
+
+import json
+import shutil
+from typing import Any, Mapping, Optional
+
+from tests import base, deployments, sandbox
+
+KEYS = {'deploy_stdout', 'deploy_stderr', 'deploy_status_code'}
+
+
+class HookTestCase(base.TestCase):
+    """A test of one hook, which lies beside the shared library as it does on a server.
+
+        class PuppetTest(hooks.HookTestCase):
+            group = 'puppet'
+
+            def test_inputs_are_facts(self):
+                self.fake('puppet')
+                self.deploy('puppet', inputs={'bar': 'x'})
+                self.assertEqual('x', self.calls('puppet')[0].env['FACTER_bar'])
+    """
+
+    #: The group that the hook serves; its element is heat-config-<group>.
+    group = ''
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = self.root / 'hooks'
+        folder.mkdir()
+        for library in base.ELEMENTS.glob('heat-config/install.d/*.py'):
+            shutil.copy(library, folder)
+        self.hook = folder / self.group
+        shutil.copy(base.ELEMENTS / f'heat-config-{self.group}/install.d/hook-{self.group}.py',
+                    self.hook)
+        self.working = self.root / 'working'
+        self.outputs = self.root / 'outputs'
+        variable = 'HEAT_' + self.group.upper().replace('-', '_')
+        self.sandbox.env[variable + '_WORKING'] = str(self.working)
+        self.sandbox.env[variable + '_OUTPUTS'] = str(self.outputs)
+
+    def run_hook(self, deployment: Any, env: Optional[Mapping[str, str]] = None,
+                 python: Optional[sandbox.PathLike] = None) -> sandbox.Completed:
+        """Run the hook on whatever it is to get on its standard input."""
+        return self.run_script(self.hook, stdin=deployment, env=env, python=python)
+
+    def deploy(self, name: str, inputs: Optional[Mapping[str, Any]] = None,
+               env: Optional[Mapping[str, str]] = None,
+               python: Optional[sandbox.PathLike] = None, **fields: Any) -> 'dict[str, Any]':
+        """Run the hook on a recorded deployment, and return its response.
+
+        It must exit with 0 and print one JSON object with the three keys that Heat knows.
+
+        :param name: the deployment, and inputs and fields to change in it: deployments.load().
+        :param env: variables added to the hook's environment.
+        :param python: the interpreter that runs the hook.
+        """
+        done = self.run_hook(deployments.load(name, inputs, **fields), env, python)
+        self.assertEqual(0, done.status, done.stderr)
+        response = json.loads(done.stdout)
+        self.assertEqual(KEYS, KEYS & set(response))
+        return response
