@@ -35,6 +35,7 @@ CONSUMERS = {
     'element-provides': None,
     'environment.d': None,
     'heat-agent-requirements': 'heat-agent-venv',
+    'heat-tools': 'heat-tools',
     'os-apply-config': 'os-apply-config',
     'os-refresh-config': 'os-refresh-config',
     'package-installs.yaml': 'package-installs',
