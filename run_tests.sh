@@ -198,7 +198,7 @@ run_level() {
         line=$(tail -n 1 "$report")
         read -r -a sums <<<"${line//[!0-9 ]/}"
         add "${sums[@]}"
-        failures+=$(sed '$d' "$report")$'\n'
+        failures+=$(sed '$d' "$report")
     fi
     note "$level" $((SECONDS - since)) "$line"
 }
@@ -216,7 +216,8 @@ finish() {
     if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
         failed=1
     fi
-    printf '%s\n%s%-22s %5d s   logs in %s\n\n' "$failures" "$table" 'in all' "$SECONDS" "$logs"
+    printf '%s\n%s%-22s %5d s   logs in %s\n\n' \
+        "$failures" "$table" 'in all' "$SECONDS" "$logs"
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ]
 }

@@ -27,7 +27,8 @@ DISTRIBUTIONS = (
     ('opensuse', '15.6'),
 )
 
-#: What may lie in an element beside folders of phases, and which element makes use of it.
+#: What may lie in an element beside folders of phases, and which element makes use of it. A folder
+#: that is named as an element is that element's.
 CONSUMERS = {
     'README.rst': None,
     'bin': 'install-bin',
@@ -35,13 +36,8 @@ CONSUMERS = {
     'element-provides': None,
     'environment.d': None,
     'heat-agent-requirements': 'heat-agent-venv',
-    'heat-tools': 'heat-tools',
-    'os-apply-config': 'os-apply-config',
-    'os-refresh-config': 'os-refresh-config',
     'package-installs.yaml': 'package-installs',
-    'pkg-map': 'pkg-map',
     'static': 'install-static',
-    'svc-map': 'svc-map',
 }
 #: os-refresh-config runs these with dib-run-parts, too.
 REFRESH_PHASES = ('pre-configure.d', 'configure.d', 'post-configure.d', 'migration.d')
@@ -77,15 +73,16 @@ class ElementTest(base.TestCase):
         self.assertEqual([], [name for name in names if name not in dib.all_elements()])
 
     def test_nothing_stray_lies_in_it(self):
-        known = dib.phases() | set(CONSUMERS)
+        known = dib.phases() | set(CONSUMERS) | set(dib.all_elements())
         self.assertEqual([], [path.name for path in content(self.element)
                               if path.name not in known])
 
     def test_whatever_it_holds_is_used_by_an_element_it_depends_on(self):
         name = self.element.name
         image = (name,) if dib.brings_system(name) else ('debian', name)
-        needed = {consumer for path in content(self.element)
-                  if (consumer := CONSUMERS.get(path.name))}
+        names = {path.name for path in content(self.element)}
+        needed = {CONSUMERS[name] for name in names & set(CONSUMERS) if CONSUMERS[name]}
+        needed |= names & set(dib.all_elements())
         if any(path.is_dir() for path in content(self.element / 'install.d')):
             needed.add('install-types')
         self.assertEqual(set(), needed - set(dib.closure(*image)), 'element-deps lacks')
