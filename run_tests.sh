@@ -240,6 +240,8 @@ if [ ${#levels[@]} -eq 0 ]; then
     levels=(lint unit)
 fi
 
+# What Python would leave beside an element's modules would travel into images.
+export PYTHONDONTWRITEBYTECODE=1
 runner=$PWD/.tox/runner/bin
 logs=${HEAT_TEST_LOGS:-.tox/logs}
 mkdir -p "$logs"

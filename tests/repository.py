@@ -69,7 +69,7 @@ def on_servers(name: str) -> bool:
 def elements() -> 'list[pathlib.Path]':
     """The folders of all elements."""
     return sorted(path for folder in ELEMENT_FOLDERS for path in (ROOT / folder).glob('*')
-                  if path.is_dir())
+                  if path.is_dir() and not path.name.startswith('.'))
 
 
 def scenarios(*kinds: Callable[[str], bool]) -> 'list[tuple[str, dict[str, str]]]':
