@@ -109,10 +109,16 @@ set_up_runner() {
     fi
 }
 
-# Installs the system packages that the levels' profiles in bindep.txt name.
+# Installs the system packages that bindep.txt names for these levels.
 set_up_packages() {
-    local missing status=0
-    missing=$("$runner/bindep" --brief --file bindep.txt "$@") || status=$?
+    local level missing profiles=(test) status=0
+    for level in "$@"; do
+        case $level in
+        functional) profiles+=(functional) ;;
+        integration) profiles+=(integration build) ;;
+        esac
+    done
+    missing=$("$runner/bindep" --brief --file bindep.txt "${profiles[@]}") || status=$?
     if [ "$status" -ne 0 ]; then
         [ -n "$missing" ] || die 'bindep.txt cannot be read'
         # shellcheck disable=SC2086 # one package a line
