@@ -24,6 +24,9 @@ class HookTestCase(base.TestCase):
 
     #: The group that the hook serves; its element is heat-config-<group>.
     group = ''
+    #: Further variables of its environment that name files or folders, and what these are called
+    #: below the test's root.
+    paths: 'dict[str, str]' = {}
 
     def setUp(self) -> None:
         super().setUp()
@@ -39,6 +42,7 @@ class HookTestCase(base.TestCase):
         variable = 'HEAT_' + self.group.upper().replace('-', '_')
         self.sandbox.env[variable + '_WORKING'] = str(self.working)
         self.sandbox.env[variable + '_OUTPUTS'] = str(self.outputs)
+        self.sandbox.env.update({name: str(self.root / path) for name, path in self.paths.items()})
 
     def run_hook(self, deployment: Any, env: Optional[Mapping[str, str]] = None,
                  python: Optional[sandbox.PathLike] = None) -> sandbox.Completed:
