@@ -105,7 +105,7 @@ set_up_runner() {
     "$python" -m venv "${runner%/bin}"
     if ! "$runner/pip" install --quiet 'tox>=4.11' 'bindep>=2.11' >"$logs/runner.log" 2>&1; then
         tail -n 20 "$logs/runner.log" >&2
-        die 'could not install tox and bindep from the package index'
+        die 'could not install tox and bindep; pip reads PIP_INDEX_URL, https_proxy and PIP_CERT'
     fi
 }
 

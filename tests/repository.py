@@ -5,7 +5,7 @@ import functools
 import os
 import pathlib
 import subprocess
-from typing import Callable, Iterable
+from typing import Any, Callable, Iterable
 
 from tests.base import ROOT
 
@@ -72,6 +72,6 @@ def elements() -> 'list[pathlib.Path]':
                   if path.is_dir() and not path.name.startswith('.'))
 
 
-def scenarios(*kinds: Callable[[str], bool]) -> 'list[tuple[str, dict[str, str]]]':
+def scenarios(*kinds: Callable[[str], Any]) -> 'list[tuple[str, dict[str, str]]]':
     """For testscenarios: one scenario per file that is of all these kinds, found in self.name."""
     return [(name, {'name': name}) for name in files() if all(kind(name) for kind in kinds)]

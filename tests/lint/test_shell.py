@@ -21,9 +21,12 @@ class ShellTest(base.TestCase):
             cwd=base.ROOT)
         self.assertEqual(0, done.status, done.stdout + done.stderr)
 
+
+class ProgramTest(base.TestCase):
+
+    scenarios = repository.scenarios(repository.is_shell, repository.interpreter)
+
     def test_it_stops_at_the_first_error(self):
-        if not repository.interpreter(self.name):
-            self.skipTest('is sourced, not run')
         text = (base.ROOT / self.name).read_text()
         self.assertRegex(text, r'(?m)^set -\w*e', 'there is no "set -e" in it')
         self.assertRegex(text, r'(?m)^set -\w*u', 'there is no "set -u" in it')
