@@ -564,6 +564,10 @@ def main(deploy: 'Callable[[Deployment, Workspace], Result]', tool: str) -> None
             message += f' The element heat-config-{tool} installs it.'
         log(message)
         result = Result(error.status_code, stderr=message + '\n')
+    except OSError as error:    # a full disk, a folder where a file should be
+        message = f'{error.filename2 or error.filename or tool}: {error.strerror}.'
+        log(message)
+        result = Result(FAILED, stderr=message + '\n')
     except Exception:
         # An unforeseen error must reach the template's author, too.
         text = traceback.format_exc()
