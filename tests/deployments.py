@@ -8,7 +8,8 @@ from typing import Any, Mapping, Optional
 FIXTURES = pathlib.Path(__file__).with_name('fixtures')
 
 
-def load(name: str, inputs: Optional[Mapping[str, Any]] = None, **fields: Any) -> 'dict[str, Any]':
+def load(name: str, /, inputs: Optional[Mapping[str, Any]] = None,
+         **fields: Any) -> 'dict[str, Any]':
     """One deployment.
 
     :param name: a file of fixtures/deployments, without its suffix.
