@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What differs between the distributions that an image can hold.
+
+Names and releases are those of diskimage-builder 3.43's elements. Debian is built in this
+project's tests; the others are not.
+"""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from imagebuild.errors import Refusal
+
+
+@dataclass(frozen=True)
+class Distro:
+    """One distribution.
+
+    :param elements: the elements that make a cloud image of it, without `vm`.
+    :param release: DIB_RELEASE unless the user gives one; None leaves it to the element.
+    :param environment: further variables by release, each a default.
+    :param profile: the profile of bindep.txt with what its element calls on this machine.
+    :param local_image: its element cannot fetch the base image itself.
+    """
+
+    name: str
+    elements: tuple[str, ...]
+    release: Optional[str] = None
+    environment: dict[str, dict[str, str]] = field(default_factory=dict)
+    profile: str = 'build'
+    local_image: bool = False
+
+
+DISTROS = {distro.name: distro for distro in (
+    # A code name: `stable` in a server's apt sources means an upgrade on the day of a release.
+    # systemd-resolved: without it the image asks the name servers of the machine that built it.
+    Distro('debian', ('debian', 'systemd-resolved'), release='trixie'),
+    Distro('ubuntu', ('ubuntu',)),
+    # Since release 40 the file has another name than the element looks for.
+    Distro('fedora', ('fedora',), release='43', environment={
+        '42': {'BASE_IMAGE_FILE': 'Fedora-Cloud-Base-Generic-42-1.1.x86_64.qcow2'},
+        '43': {'BASE_IMAGE_FILE': 'Fedora-Cloud-Base-Generic-43-1.6.x86_64.qcow2'},
+    }),
+    Distro('centos', ('centos',), release='9-stream'),
+    Distro('rocky', ('rocky-container',), release='9', profile='build-container'),
+    Distro('rhel', ('rhel',), release='9', local_image=True),
+    Distro('opensuse', ('opensuse',), release='15.6'),
+)}
+
+
+def by_name(name: str) -> Distro:
+    """Return a distribution by the name that a user gave."""
+    if name not in DISTROS:
+        raise Refusal(f"The distribution '{name}' is not known. Known are: {', '.join(DISTROS)}.")
+    return DISTROS[name]
+
+
+def by_elements(elements: tuple[str, ...]) -> Optional[Distro]:
+    """Return the distribution that a list of elements builds, None if it cannot be told."""
+    for element in elements:
+        for suffix in ('', '-minimal', '-container'):
+            if element.endswith(suffix) and element[:len(element) - len(suffix)] in DISTROS:
+                return DISTROS[element[:len(element) - len(suffix)]]
+    return None

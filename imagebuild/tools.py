@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""diskimage-builder in a virtual environment of its own, and the system packages it calls."""
+
+import ast
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Callable
+
+from imagebuild import machine
+from imagebuild.errors import Refusal
+
+HERE = pathlib.Path(__file__).resolve().parent
+REQUIREMENTS = HERE / 'requirements.txt'
+BINDEP = HERE.parent / 'bindep.txt'
+
+#: How each package manager installs without asking; the first that is there is used.
+INSTALLERS = {
+    'apt-get': ['apt-get', '-o', 'DPkg::Lock::Timeout=300', 'install', '--yes',
+                '--no-install-recommends'],
+    'dnf': ['dnf', 'install', '--assumeyes'],
+    'zypper': ['zypper', '--non-interactive', 'install', '--no-recommends'],
+}
+
+#: Which of pip's settings have a meaning in the image too.
+PIP_SETTINGS = ('index-url', 'extra-index-url', 'trusted-host', 'proxy', 'cert', 'timeout',
+                'retries')
+
+
+def venv_path(environ: Mapping[str, str]) -> pathlib.Path:
+    """Return the folder of the virtual environment: HEAT_IMAGE_VENV, else in the user's cache."""
+    if environ.get('HEAT_IMAGE_VENV'):
+        return pathlib.Path(environ['HEAT_IMAGE_VENV']).absolute()
+    cache = environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    return pathlib.Path(cache) / 'heat-image' / 'venv'
+
+
+def _log_run(command: list[str], log: pathlib.Path) -> int:
+    with log.open('a') as output:
+        output.write(f'$ {" ".join(command)}\n')
+        output.flush()
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output,
+                              stderr=subprocess.STDOUT).returncode
+
+
+def install_packages(packages: list[str], log: pathlib.Path, say: Callable[[str], None]) -> None:
+    """Install system packages that are missing.
+
+    HEAT_IMAGE_INSTALL=0 in the environment forbids it.
+
+    :raises Refusal: they may not or cannot be installed; the text names them.
+    """
+    installer = next((INSTALLERS[name] for name in INSTALLERS if shutil.which(name)), None)
+    names = ' '.join(packages)
+    if installer is None or os.environ.get('HEAT_IMAGE_INSTALL') == '0':
+        raise Refusal(f'These system packages are missing, install them first: {names}')
+    say(f'installing system packages: {names}')
+    command = machine.as_root([*installer, *packages])
+    if _log_run(command, log) == 0:
+        return
+    if installer[0] == 'apt-get':  # on a fresh machine there are no package lists yet
+        _log_run(machine.as_root(['apt-get', 'update']), log)
+        if _log_run(command, log) == 0:
+            return
+    raise Refusal(f'These system packages are missing and could not be installed: {names}\n'
+                  f'What the package manager said is in {log}.')
+
+
+def set_up_venv(venv: pathlib.Path, log: pathlib.Path, say: Callable[[str], None]) -> None:
+    """Make the virtual environment, or bring it up to the requirements.
+
+    One that this command did not make and that has diskimage-builder is used as it is.
+    """
+    marker = venv / 'heat-image-requirements.txt'
+    wanted = REQUIREMENTS.read_text()
+    if (venv / 'bin' / 'disk-image-create').exists():
+        if not marker.exists() or marker.read_text() == wanted:
+            return
+    say(f'installing diskimage-builder into {venv}')
+    try:
+        import ensurepip  # noqa: F401
+    except ImportError:
+        install_packages(['python3-venv'], log, say)
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    for command in ([sys.executable, '-m', 'venv', str(venv)],
+                    [str(venv / 'bin' / 'pip'), 'install', '--requirement', str(REQUIREMENTS)]):
+        if _log_run(command, log) != 0:
+            raise Refusal(f'diskimage-builder could not be installed ({" ".join(command)}).\n'
+                          f'What pip said is in {log}. Is the package index reached? pip reads '
+                          f'PIP_INDEX_URL, https_proxy and, for a private CA, PIP_CERT.')
+    marker.write_text(wanted)
+
+
+def set_up_packages(venv: pathlib.Path, profile: str, log: pathlib.Path,
+                    say: Callable[[str], None]) -> None:
+    """Install what bindep.txt names for a profile and the machine lacks."""
+    bindep = venv / 'bin' / 'bindep'
+    if not bindep.exists():  # a virtual environment of the caller's own
+        return
+    done = subprocess.run([bindep, '--brief', '--file', BINDEP, profile],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        packages = re.findall(r'(?m)^[a-z0-9][\w.+-]*$', done.stdout)
+        if not packages:
+            raise Refusal(f'bindep cannot tell what is missing on this machine: {done.stdout}')
+        install_packages(packages, log, say)
+
+
+def pip_environment(venv: pathlib.Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of pip's files on this machine as the variables that mean the same.
+
+    The image's pip reads its variables; the files stay behind. Variables that are set already
+    win, as they do in pip; local folders mean nothing in the image.
+    """
+    done = subprocess.run([venv / 'bin' / 'pip', 'config', 'list'],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    settings = {}
+    for name, value in re.findall(r"(?m)^(?:global|install)\.([\w-]+)=('.*'|\".*\")$",
+                                  done.stdout):
+        variable = 'PIP_' + name.upper().replace('-', '_')
+        if name in PIP_SETTINGS and not environ.get(variable):
+            words = [word for word in ast.literal_eval(value).split()
+                     if not word.startswith('file:')]
+            if words:
+                settings[variable] = ' '.join(words)
+    return settings
