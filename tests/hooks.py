@@ -49,7 +49,7 @@ class HookTestCase(base.TestCase):
         """Run the hook on whatever it is to get on its standard input."""
         return self.run_script(self.hook, stdin=deployment, env=env, python=python)
 
-    def deploy(self, name: str, inputs: Optional[Mapping[str, Any]] = None,
+    def deploy(self, name: str, /, inputs: Optional[Mapping[str, Any]] = None,
                env: Optional[Mapping[str, str]] = None,
                python: Optional[sandbox.PathLike] = None, **fields: Any) -> 'dict[str, Any]':
         """Run the hook on a recorded deployment, and return its response.
