@@ -4,8 +4,9 @@
 import functools
 import os
 import pathlib
+import re
 import subprocess
-from typing import Any, Callable, Iterable
+from typing import Any, Callable
 
 from tests.base import ROOT
 
@@ -16,8 +17,8 @@ SERVER_FOLDERS = ELEMENT_FOLDERS + ('boot-config',)
 
 
 @functools.lru_cache(maxsize=None)
-def files() -> 'tuple[str, ...]':
-    """Paths relative to the checkout of all files that git has, or would take; no symbolic links.
+def names() -> 'tuple[str, ...]':
+    """Paths, relative to the checkout, of all files and links that git has, or would take.
 
     Without git, as in an unpacked archive, all but hidden ones.
     """
@@ -25,12 +26,27 @@ def files() -> 'tuple[str, ...]':
         listed = subprocess.run(
             ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
             cwd=ROOT, stdout=subprocess.PIPE, check=True)
-        names: Iterable[str] = os.fsdecode(listed.stdout).split('\0')
+        found = {name for name in os.fsdecode(listed.stdout).split('\0')
+                 if os.path.lexists(ROOT / name) and name}
     else:
-        names = (str(path.relative_to(ROOT)) for path in ROOT.rglob('*')
-                 if not any(part.startswith('.') for part in path.relative_to(ROOT).parts))
-    return tuple(sorted(name for name in set(names)
-                        if (ROOT / name).is_file() and not (ROOT / name).is_symlink()))
+        found = {os.path.relpath(os.path.join(folder, name), ROOT)
+                 for folder, folders, names in os.walk(ROOT) for name in folders + names
+                 if not os.path.isdir(os.path.join(folder, name))
+                 or os.path.islink(os.path.join(folder, name))}
+        found = {name for name in found if not re.search(r'(^|/)(\.|__pycache__/)', name)}
+    return tuple(sorted(found))
+
+
+def links() -> 'list[str]':
+    """The symbolic links among names()."""
+    return [name for name in names() if (ROOT / name).is_symlink()]
+
+
+@functools.lru_cache(maxsize=None)
+def files() -> 'tuple[str, ...]':
+    """The regular files among names()."""
+    return tuple(name for name in names()
+                 if (ROOT / name).is_file() and not (ROOT / name).is_symlink())
 
 
 @functools.lru_cache(maxsize=None)

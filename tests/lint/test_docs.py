@@ -1,9 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documentation and the release notes build without a warning."""
 
+import re
 import sys
 
-from tests import base
+from tests import base, repository
+
+
+class ReadmeTest(base.TestCase):
+
+    def test_its_map_names_every_folder_and_no_other(self):
+        readme = (base.ROOT / 'README.rst').read_text(encoding='utf-8')
+        section = re.search(r'(?ms)^Map\n---+\n(.*?)^[^\n]+\n---+\n', readme).group(1)
+        named = [name for line in re.findall(r'(?m)^``.*', section)
+                 for name in re.findall(r'``([^`]+)/``', line)]
+        folders = {name.split('/')[0] for name in repository.names() if '/' in name}
+        self.assertEqual(sorted(name for name in folders if not name.startswith('.')),
+                         sorted(named))
 
 
 class DocumentationTest(base.TestCase):
