@@ -157,13 +157,12 @@ set_up_image() {
     since=$SECONDS
     say 'image: building, some minutes'
     mkdir -p .tox/images
-    if ! IMAGE_NAME=$PWD/.tox/images/heat-agent ./build-heat-image.sh 2>&1 |
-        tee "$logs/image.log"; then
+    if ! ./build-heat-image.sh -o .tox/images/heat-agent 2>&1 | tee "$logs/image.log"; then
         broken image "$logs/image.log"
         return 1
     fi
-    note image $((SECONDS - since)) "$(du -h --apparent-size .tox/images/heat-agent.qcow2)"
     export HEAT_IMAGE=$PWD/.tox/images/heat-agent.qcow2
+    note image $((SECONDS - since)) "$(($(stat -c %s "$HEAT_IMAGE") / 1048576)) MiB"
 }
 
 run_level() {
