@@ -476,7 +476,10 @@ def json_type(value: 'Any') -> str:
 
 
 def make_folder(path: str, mode: int = 0o700) -> None:
-    """Make a folder, and those above it that are missing."""
+    """Make a folder, and those above it that are missing, all with this mode."""
+    parent = os.path.dirname(path)
+    if parent and not os.path.isdir(parent):
+        make_folder(parent, mode)   # os.makedirs would leave these open to all
     os.makedirs(path, mode=mode, exist_ok=True)
 
 
