@@ -16,7 +16,7 @@ from localheat.services import Cloud
 from localheat.services.state import State
 
 CACHE = os.path.join(
-    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "localheat"
+    os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'localheat'
 )
 
 
@@ -31,7 +31,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         return options.function(options) or 0
     except LocalHeatError as error:
-        print("localheat: %s" % error, file=sys.stderr)
+        print('localheat: %s' % error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -39,71 +39,71 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m localheat",
-        description="A real Keystone and a real Heat on this machine, on loopback, with servers "
-        "that boot: for trying templates and for tests.",
+        prog='python -m localheat',
+        description='A real Keystone and a real Heat on this machine, on loopback, with servers '
+        'that boot: for trying templates and for tests.',
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
-    start = _command(commands, "start", _start, "start a cloud, or continue one")
+    start = _command(commands, 'start', _start, 'start a cloud, or continue one')
     _add_folder(start)
     _add_cloud_options(start)
 
-    stop = _command(commands, "stop", _stop, "stop a cloud's services and servers")
+    stop = _command(commands, 'stop', _stop, "stop a cloud's services and servers")
     _add_folder(stop)
 
-    env = _command(commands, "env", _env, "print the variables that OpenStack's clients need")
+    env = _command(commands, 'env', _env, "print the variables that OpenStack's clients need")
     _add_folder(env)
 
-    status = _command(commands, "status", _status, "tell which services run")
+    status = _command(commands, 'status', _status, 'tell which services run')
     _add_folder(status)
 
-    run = _command(commands, "run", _run, "run a command with a cloud that lives as long")
+    run = _command(commands, 'run', _run, 'run a command with a cloud that lives as long')
     _add_cloud_options(run)
-    run.add_argument("command", nargs="+", metavar="COMMAND", help="preceded by --")
+    run.add_argument('command', nargs='+', metavar='COMMAND', help='preceded by --')
     return parser
 
 
 def _command(commands: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + '.')
     parser.set_defaults(function=function)
     return parser
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", help="the folder of the cloud's state, logs and servers")
+    parser.add_argument('directory', help="the folder of the cloud's state, logs and servers")
 
 
 def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--image", action="append", default=[], metavar="[NAME=]FILE",
-        help="an image that servers can have, qcow2 or raw; can be given several times",
+        '--image', action='append', default=[], metavar='[NAME=]FILE',
+        help='an image that servers can have, qcow2 or raw; can be given several times',
     )
     parser.add_argument(
-        "--any-name", action="store_true",
-        help="take any name of an image, flavor or network; images are then the first one",
+        '--any-name', action='store_true',
+        help='take any name of an image, flavor or network; images are then the first one',
     )
     parser.add_argument(
-        "--kind", choices=("qemu", "chroot"), default="qemu",
-        help="how servers boot whose flavor is not called qemu or chroot (default: qemu)",
+        '--kind', choices=('qemu', 'chroot'), default='qemu',
+        help='how servers boot whose flavor is not called qemu or chroot (default: qemu)',
     )
     parser.add_argument(
-        "--cache", default=CACHE, metavar="FOLDER",
-        help="where what every new cloud needs is kept (default: %(default)s)",
+        '--cache', default=CACHE, metavar='FOLDER',
+        help='where what every new cloud needs is kept (default: %(default)s)',
     )
-    parser.add_argument("--debug", action="store_true", help="more in the services' logs")
+    parser.add_argument('--debug', action='store_true', help="more in the services' logs")
 
 
 def _compute(options: argparse.Namespace) -> ComputeConfig:
     images = {}
     for item in options.image:
-        name, _, path = item.rpartition("=")
-        images[name or os.path.basename(path).partition(".")[0]] = path
+        name, _, path = item.rpartition('=')
+        images[name or os.path.basename(path).partition('.')[0]] = path
     return ComputeConfig(images, options.any_name, options.kind)
 
 
 def _start(options: argparse.Namespace) -> None:
-    if os.path.exists(os.path.join(options.directory, "state.json")):
+    if os.path.exists(os.path.join(options.directory, 'state.json')):
         cloud = Cloud(options.directory, bound=False)
     else:
         cloud = Cloud.create(
@@ -120,19 +120,19 @@ def _stop(options: argparse.Namespace) -> None:
 
 def _env(options: argparse.Namespace) -> None:
     for name, value in State.load(os.path.abspath(options.directory)).environment().items():
-        print("export %s=%s" % (name, shlex.quote(value)))
+        print('export %s=%s' % (name, shlex.quote(value)))
 
 
 def _status(options: argparse.Namespace) -> int:
     services = Cloud(options.directory).services.values()
     for service in services:
-        print("%-10s %s" % (service.name, "running" if service.running else "stopped"))
+        print('%-10s %s' % (service.name, 'running' if service.running else 'stopped'))
     return 0 if all(service.running for service in services) else 1
 
 
 def _run(options: argparse.Namespace) -> int:
     compute = _compute(options)
-    with tempfile.TemporaryDirectory(prefix="localheat-") as directory:
+    with tempfile.TemporaryDirectory(prefix='localheat-') as directory:
         with Cloud.create(directory, compute, options.cache, debug=options.debug) as cloud:
             environment = dict(os.environ, **cloud.environment)
             return subprocess.run(options.command, env=environment).returncode

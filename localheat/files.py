@@ -9,7 +9,7 @@ def write(path: str, text: str, mode: int = 0o600) -> None:
     """Write text to a file, atomically."""
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
     try:
-        with os.fdopen(handle, "w") as stream:
+        with os.fdopen(handle, 'w') as stream:
             stream.write(text)
         os.chmod(temporary, mode)
         os.replace(temporary, path)
@@ -24,10 +24,10 @@ def tail(path: str, lines: int = 20, limit: int = 65536) -> str:
     :param limit: bytes of the file's end that are looked at
     """
     try:
-        with open(path, "rb") as stream:
+        with open(path, 'rb') as stream:
             stream.seek(0, os.SEEK_END)
             stream.seek(max(0, stream.tell() - limit))
-            text = stream.read().decode(errors="replace")
+            text = stream.read().decode(errors='replace')
     except FileNotFoundError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])
+        return ''
+    return '\n'.join(text.splitlines()[-lines:])

@@ -13,7 +13,7 @@ from localheat.errors import LocalHeatError
 
 # The kernel tells a child of its parent's death when the thread that started it ends, so that
 # thread must live as long as this process does.
-_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix='spawner')
 
 
 def require(program: str, package: str) -> str:
@@ -23,10 +23,10 @@ def require(program: str, package: str) -> str:
     :raises LocalHeatError: when it is not installed
     """
     # administrators' programs are not on every user's PATH
-    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    path = shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
     if path is None:
         raise LocalHeatError(
-            "%s is not installed." % program, "The package %s provides it." % package
+            '%s is not installed.' % program, 'The package %s provides it.' % package
         )
     return path
 
@@ -42,7 +42,7 @@ def run(command: List[str], package: str) -> str:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
     )
     if done.returncode:
-        raise LocalHeatError("%s failed: %s" % (" ".join(command), done.stderr.strip()))
+        raise LocalHeatError('%s failed: %s' % (' '.join(command), done.stderr.strip()))
     return done.stdout
 
 
@@ -52,9 +52,9 @@ def spawn_bound(command: List[str], package: str, **options: Any) -> subprocess.
     :param package: what provides the program
     :param options: for subprocess.Popen; without "stdin" the process has none
     """
-    argv = [require("setpriv", "util-linux"), "--pdeathsig", "KILL", "--"]
+    argv = [require('setpriv', 'util-linux'), '--pdeathsig', 'KILL', '--']
     argv += [require(command[0], package)] + command[1:]
-    options.setdefault("stdin", subprocess.DEVNULL)
+    options.setdefault('stdin', subprocess.DEVNULL)
     return _spawner.submit(
         subprocess.Popen, argv, start_new_session=True, **options
     ).result()
@@ -77,12 +77,12 @@ def start_time(pid: int) -> Optional[str]:
     Together with the PID it names one process for ever.
     """
     try:
-        with open("/proc/%d/stat" % pid) as stream:
+        with open('/proc/%d/stat' % pid) as stream:
             # the name in parentheses can hold blanks
-            fields = stream.read().rpartition(")")[2].split()
+            fields = stream.read().rpartition(')')[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    return None if fields[0] in 'ZX' else fields[19]
 
 
 class PidFile:
@@ -92,8 +92,8 @@ class PidFile:
         self.path = path
 
     def write(self, pid: int) -> None:
-        with open(self.path, "w") as stream:
-            stream.write("%d %s\n" % (pid, start_time(pid)))
+        with open(self.path, 'w') as stream:
+            stream.write('%d %s\n' % (pid, start_time(pid)))
 
     def pid(self) -> Optional[int]:
         """Return the PID if that very process still runs."""

@@ -4,4 +4,4 @@
 from localheat.client.servers import Servers
 from localheat.client.stacks import Stack, StackFailed, Stacks
 
-__all__ = ["Servers", "Stack", "StackFailed", "Stacks"]
+__all__ = ['Servers', 'Stack', 'StackFailed', 'Stacks']

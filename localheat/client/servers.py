@@ -17,38 +17,42 @@ class Servers:
     def __init__(self, environment: Mapping[str, str]):
         self._session = connect(environment)
         self._filter = {
-            "service_type": "compute", "interface": environment.get("OS_INTERFACE", "public"),
+            'service_type': 'compute', 'interface': environment.get('OS_INTERFACE', 'public'),
         }
 
     def list(self) -> List[Dict[str, Any]]:
-        return self._get("/servers/detail")["servers"]
+        return self._get('/servers/detail')['servers']
 
     def show(self, server: str) -> Dict[str, Any]:
-        return self._get("/servers/" + server)["server"]
+        return self._get('/servers/' + server)['server']
 
     def console(self, server: str, lines: int = 100) -> str:
         """Return the end of a server's console."""
-        return self._act(server, "os-getConsoleOutput", {"length": lines})["output"]
+        return self._act(server, 'os-getConsoleOutput', {'length': lines})['output']
 
     def start(self, server: str) -> None:
-        self._act(server, "os-start")
-        self._wait(server, "ACTIVE")
+        self._act(server, 'os-start')
+        self._wait(server, 'ACTIVE')
 
     def stop(self, server: str, hard: bool = False) -> None:
         """Shut a server down, or cut its power."""
-        self._act(server, "powerCut" if hard else "os-stop")
-        self._wait(server, "SHUTOFF")
+        self._act(server, 'powerCut' if hard else 'os-stop')
+        self._wait(server, 'SHUTOFF')
 
     def reboot(self, server: str, hard: bool = False) -> None:
-        self._act(server, "reboot", {"type": "HARD" if hard else "SOFT"})
-        self._wait(server, "ACTIVE")
+        self._act(server, 'reboot', {'type': 'HARD' if hard else 'SOFT'})
+        self._wait(server, 'ACTIVE')
+
+    def delete(self, server: str) -> None:
+        """Begin to delete a server."""
+        self._session.delete('/servers/' + server, endpoint_filter=self._filter)
 
     def _get(self, path: str) -> Dict[str, Any]:
         return self._session.get(path, endpoint_filter=self._filter).json()
 
     def _act(self, server: str, action: str, arguments: Any = None) -> Any:
         answer = self._session.post(
-            "/servers/%s/action" % server, json={action: arguments}, endpoint_filter=self._filter
+            '/servers/%s/action' % server, json={action: arguments}, endpoint_filter=self._filter
         )
         return answer.json() if answer.content else None
 
@@ -56,12 +60,12 @@ class Servers:
         end = time.monotonic() + limit
         while True:
             shown = self.show(server)
-            if shown["status"] == status and not shown["OS-EXT-STS:task_state"]:
+            if shown['status'] == status and not shown['OS-EXT-STS:task_state']:
                 return
-            if shown["status"] == "ERROR":
-                raise LocalHeatError("Server %s: %s" % (server, shown["fault"]["message"]))
+            if shown['status'] == 'ERROR':
+                raise LocalHeatError('Server %s: %s' % (server, shown['fault']['message']))
             if time.monotonic() > end:
                 raise LocalHeatError(
-                    "Server %s is still %s after %d s." % (server, shown["status"], limit)
+                    'Server %s is still %s after %d s.' % (server, shown['status'], limit)
                 )
             time.sleep(0.2)

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from heatclient import exc
 from heatclient.client import Client
 from heatclient.common import template_utils
+from keystoneauth1.exceptions import ConnectFailure
 
 from localheat.client.servers import Servers
 from localheat.client.session import connect
@@ -27,8 +28,8 @@ class Stacks:
     def __init__(self, environment: Mapping[str, str]):
         self.servers = Servers(environment)
         self.heat = Client(
-            "1", session=connect(environment), region_name=environment["OS_REGION_NAME"],
-            interface=environment.get("OS_INTERFACE", "public"),
+            '1', session=connect(environment), region_name=environment['OS_REGION_NAME'],
+            interface=environment.get('OS_INTERFACE', 'public'),
         )
 
     def create(
@@ -38,7 +39,7 @@ class Stacks:
         parameters: Optional[Mapping[str, Any]] = None,
         environments: Sequence[str] = (),
         timeout_minutes: int = 30,
-    ) -> "Stack":
+    ) -> 'Stack':
         """Begin to create a stack.
 
         :param template: path of a file; the files that it names are sent along
@@ -51,10 +52,12 @@ class Stacks:
                 stack_name=name, timeout_mins=timeout_minutes, **arguments
             )
         except exc.HTTPException as error:
-            raise LocalHeatError("Heat refuses %s: %s" % (template, _reason(error)))
-        return Stack(self, made["stack"]["id"], template)
+            raise LocalHeatError('Heat refuses %s: %s' % (template, _reason(error)))
+        except ConnectFailure as error:
+            raise LocalHeatError('Heat cannot be reached: %s' % error)
+        return Stack(self, made['stack']['id'], template)
 
-    def get(self, name: str, template: str) -> "Stack":
+    def get(self, name: str, template: str) -> 'Stack':
         """Return a stack that is there, by its name or id."""
         return Stack(self, self.heat.stacks.get(name, resolve_outputs=False).id, template)
 
@@ -67,7 +70,7 @@ class Stack:
         self._stacks = stacks
         self._heat = stacks.heat
         self._template = template
-        self._action = "CREATE"
+        self._action = 'CREATE'
 
     def update(
         self,
@@ -78,19 +81,19 @@ class Stack:
         """Begin to update the stack; parameters not given become their defaults."""
         arguments = _arguments(template or self._template, parameters, environments)
         self._heat.stacks.update(self.id, **arguments)
-        self._action = "UPDATE"
+        self._action = 'UPDATE'
 
     def suspend(self) -> None:
         self._heat.actions.suspend(self.id)
-        self._action = "SUSPEND"
+        self._action = 'SUSPEND'
 
     def resume(self) -> None:
         self._heat.actions.resume(self.id)
-        self._action = "RESUME"
+        self._action = 'RESUME'
 
     def delete(self) -> None:
         self._heat.stacks.delete(self.id)
-        self._action = "DELETE"
+        self._action = 'DELETE'
 
     def wait(self, limit: float, step: float = 0.5) -> None:
         """Wait until what was begun is complete.
@@ -103,16 +106,22 @@ class Stack:
             try:
                 stack = self._heat.stacks.get(self.id, resolve_outputs=False)
             except exc.HTTPNotFound:
-                if self._action == "DELETE":
+                if self._action == 'DELETE':
                     return
                 raise
-            action, status = stack.stack_status.split("_", 1)
-            if action == self._action and status == "COMPLETE":
+            except ConnectFailure as error:
+                # Heat may be on its way back
+                if time.monotonic() > end:
+                    raise StackFailed('Heat cannot be reached: %s' % error)
+                time.sleep(step)
+                continue
+            action, status = stack.stack_status.split('_', 1)
+            if action == self._action and status == 'COMPLETE':
                 return
-            if action == self._action and status == "FAILED":
+            if action == self._action and status == 'FAILED':
                 raise StackFailed(self._failure(stack.stack_status, stack.stack_status_reason))
             if time.monotonic() > end:
-                what = "%s after %d s" % (stack.stack_status, limit)
+                what = '%s after %d s' % (stack.stack_status, limit)
                 raise StackFailed(self._failure(what, stack.stack_status_reason))
             time.sleep(step)
 
@@ -123,7 +132,7 @@ class Stack:
     def outputs(self) -> Dict[str, Any]:
         """Return the stack's outputs: values by name."""
         stack = self._heat.stacks.get(self.id)
-        return {item["output_key"]: item.get("output_value") for item in stack.outputs}
+        return {item['output_key']: item.get('output_value') for item in stack.outputs}
 
     def resources(self, depth: int = 2) -> List[Any]:
         """Return the stack's resources, those of nested stacks too."""
@@ -131,7 +140,7 @@ class Stack:
 
     def events(self) -> List[Any]:
         """Return what happened to the resources, in order."""
-        return self._heat.events.list(self.id, nested_depth=2, sort_dir="asc")
+        return self._heat.events.list(self.id, nested_depth=2, sort_dir='asc')
 
     def metadata(self, resource: str) -> Dict[str, Any]:
         """Return a resource's metadata; a server's is what its agent gets."""
@@ -146,24 +155,24 @@ class Stack:
 
     def _failure(self, what: str, reason: str) -> str:
         """Tell what failed: the resources that did or that are not done, and servers' consoles."""
-        lines = ["Stack %s: %s: %s" % (self.id, what, reason)]
+        lines = ['Stack %s: %s: %s' % (self.id, what, reason)]
         for resource in self.resources():
-            if not resource.resource_status.endswith("COMPLETE"):
-                lines.append("%s: %s: %s" % (
+            if not resource.resource_status.endswith('COMPLETE'):
+                lines.append('%s: %s: %s' % (
                     resource.resource_name, resource.resource_status,
                     resource.resource_status_reason,
                 ))
-            if resource.resource_type == "OS::Nova::Server" and resource.physical_resource_id:
-                lines.append("Console of %s:" % resource.resource_name)
+            if resource.resource_type == 'OS::Nova::Server' and resource.physical_resource_id:
+                lines.append('Console of %s:' % resource.resource_name)
                 lines.append(self._console(resource.physical_resource_id))
-        return "\n".join(lines)
+        return '\n'.join(lines)
 
     def _console(self, server: str) -> str:
         try:
             return self._stacks.servers.console(server, 40)
         except Exception as error:
             # it must not hide the failure that is told of
-            return "(not available: %s)" % error
+            return '(not available: %s)' % error
 
 
 def _arguments(
@@ -179,16 +188,16 @@ def _arguments(
             env_paths=list(environments)
         )
     except (exc.CommandError, OSError, ValueError) as error:
-        raise LocalHeatError("%s cannot be used: %s" % (template, error))
+        raise LocalHeatError('%s cannot be used: %s' % (template, error))
     return {
-        "template": content, "files": dict(files, **more), "environment": environment,
-        "parameters": dict(parameters or {}),
+        'template': content, 'files': dict(files, **more), 'environment': environment,
+        'parameters': dict(parameters or {}),
     }
 
 
 def _reason(error: exc.HTTPException) -> str:
     """Return the message within Heat's JSON."""
     try:
-        return json.loads(str(error.message))["error"]["message"]
+        return json.loads(str(error.message))['error']['message']
     except (ValueError, KeyError, TypeError):
         return str(error)

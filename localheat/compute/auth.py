@@ -28,11 +28,11 @@ class Tokens:
         known = self._known.get(token)
         if known and known[0] > now:
             return known[1]
-        headers = {"X-Auth-Token": token, "X-Subject-Token": token}
-        request = urllib.request.Request(self._url + "/auth/tokens", headers=headers)
+        headers = {'X-Auth-Token': token, 'X-Subject-Token': token}
+        request = urllib.request.Request(self._url + '/auth/tokens', headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                project = json.load(answer)["token"].get("project", {}).get("id", "")
+                project = json.load(answer)['token'].get('project', {}).get('id', '')
         except urllib.error.HTTPError:
             return None
         self._known = {key: value for key, value in self._known.items() if value[0] > now}

@@ -34,13 +34,13 @@ class Collection:
         # one item at a time is completed, so that no two get the same address
         self._lock = threading.Lock()
 
-    def add(self, project: str = "", **fields: Any) -> Item:
-        item = {"id": str(uuid.uuid4()), "name": "", "tenant_id": project, "project_id": project}
+    def add(self, project: str = '', **fields: Any) -> Item:
+        item = {'id': str(uuid.uuid4()), 'name': '', 'tenant_id': project, 'project_id': project}
         item.update(fields)
         with self._lock:
             if self._complete:
                 self._complete(item)
-            self.items[item["id"]] = item
+            self.items[item['id']] = item
         self._changed()
         return item
 
@@ -76,23 +76,23 @@ class Collection:
     def serve(self, router: Router, path: str) -> None:
         """Declare the usual five requests under a path."""
 
-        @router.route("GET", path)
+        @router.route('GET', path)
         def index(request: Request):
             return 200, {self.plural: self.select(**request.query)}
 
-        @router.route("POST", path)
+        @router.route('POST', path)
         def create(request: Request):
             return 201, {self.singular: self.add(request.project, **request.body[self.singular])}
 
-        @router.route("GET", path + "/{}")
+        @router.route('GET', path + '/{}')
         def show(request: Request, identifier: str):
             return 200, {self.singular: self.get(identifier)}
 
-        @router.route("PUT", path + "/{}")
+        @router.route('PUT', path + '/{}')
         def change(request: Request, identifier: str):
             return 200, {self.singular: self.change(identifier, **request.body[self.singular])}
 
-        @router.route("DELETE", path + "/{}")
+        @router.route('DELETE', path + '/{}')
         def delete(request: Request, identifier: str):
             self.remove(identifier)
             return 204, None

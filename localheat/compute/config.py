@@ -22,16 +22,16 @@ class ComputeConfig:
 
     images: Dict[str, str] = dataclasses.field(default_factory=dict)
     any_name: bool = False
-    kind: str = "qemu"
+    kind: str = 'qemu'
 
     @classmethod
-    def load(cls, directory: str) -> "ComputeConfig":
-        with open(os.path.join(directory, "compute.json")) as stream:
+    def load(cls, directory: str) -> 'ComputeConfig':
+        with open(os.path.join(directory, 'compute.json')) as stream:
             return cls(**json.load(stream))
 
     def save(self, directory: str) -> None:
-        text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-        files.write(os.path.join(directory, "compute.json"), text)
+        text = json.dumps(dataclasses.asdict(self), indent=2) + '\n'
+        files.write(os.path.join(directory, 'compute.json'), text)
 
     def check(self) -> None:
         """Make the images' paths absolute.
@@ -41,7 +41,7 @@ class ComputeConfig:
         for name, path in self.images.items():
             if not os.path.isfile(path):
                 raise LocalHeatError(
-                    "Image %s: there is no file %s" % (name, path),
-                    "Build one with ./build-heat-image.sh, or name another file.",
+                    'Image %s: there is no file %s' % (name, path),
+                    'Build one with ./build-heat-image.sh, or name another file.',
                 )
             self.images[name] = os.path.abspath(path)

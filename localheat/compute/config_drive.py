@@ -19,11 +19,11 @@ from localheat.servers.network import METADATA, NOBODY
 
 # each version, and what came with it; a version has all that the earlier ones have
 VERSIONS = (
-    ("2012-08-10", ()), ("2013-04-04", ()), ("2013-10-17", ("vendor_data",)),
-    ("2015-10-15", ("network_data",)), ("2016-06-30", ()), ("2016-10-06", ("vendor_data2",)),
-    ("2017-02-22", ()), ("2018-08-27", ()), ("2020-10-14", ()), ("latest", ()),
+    ('2012-08-10', ()), ('2013-04-04', ()), ('2013-10-17', ('vendor_data',)),
+    ('2015-10-15', ('network_data',)), ('2016-06-30', ()), ('2016-10-06', ('vendor_data2',)),
+    ('2017-02-22', ()), ('2018-08-27', ()), ('2020-10-14', ()), ('latest', ()),
 )
-EC2_VERSIONS = ("2009-04-04", "latest")
+EC2_VERSIONS = ('2009-04-04', 'latest')
 
 
 @dataclasses.dataclass
@@ -43,53 +43,53 @@ class Instance:
     mtu: int = 1500
     metadata: Dict[str, str] = dataclasses.field(default_factory=dict)
     keys: Dict[str, str] = dataclasses.field(default_factory=dict)
-    admin_password: str = ""
+    admin_password: str = ''
     user_data: Optional[bytes] = None
 
     @property
     def hostname(self) -> str:
         """The name as a host's name: lower case, and hyphens for what may not be in one."""
-        letters = [char if char.isascii() and char.isalnum() else "-" for char in self.name]
-        return "".join(letters).lower().strip("-")[:63] or "server-" + self.id
+        letters = [char if char.isascii() and char.isalnum() else '-' for char in self.name]
+        return ''.join(letters).lower().strip('-')[:63] or 'server-' + self.id
 
 
 def contents(instance: Instance) -> Dict[str, bytes]:
     """Return the drive's files: contents by path."""
     documents = {
-        "meta_data": _meta_data(instance), "network_data": _network_data(instance),
-        "vendor_data": {}, "vendor_data2": {},
+        'meta_data': _meta_data(instance), 'network_data': _network_data(instance),
+        'vendor_data': {}, 'vendor_data2': {},
     }
     encoded = {name: json.dumps(document).encode() for name, document in documents.items()}
     result = {}
-    names = ["meta_data"]
+    names = ['meta_data']
     for version, additions in VERSIONS:
         names.extend(additions)
-        folder = "openstack/%s/" % version
-        result.update({folder + name + ".json": encoded[name] for name in names})
+        folder = 'openstack/%s/' % version
+        result.update({folder + name + '.json': encoded[name] for name in names})
         if instance.user_data is not None:
-            result[folder + "user_data"] = instance.user_data
+            result[folder + 'user_data'] = instance.user_data
     ec2 = json.dumps(_ec2_meta_data(instance)).encode()
     for version in EC2_VERSIONS:
-        result["ec2/%s/meta-data.json" % version] = ec2
+        result['ec2/%s/meta-data.json' % version] = ec2
         if instance.user_data is not None:
-            result["ec2/%s/user-data" % version] = instance.user_data
+            result['ec2/%s/user-data' % version] = instance.user_data
     return result
 
 
 def _meta_data(instance: Instance) -> Dict[str, Any]:
     seed = bytes(random.randrange(256) for _ in range(512))
     document = {
-        "uuid": instance.id, "hostname": instance.hostname, "name": instance.name,
-        "launch_index": 0, "availability_zone": "nova", "project_id": instance.project,
-        "random_seed": base64.b64encode(seed).decode(), "devices": [], "dedicated_cpus": [],
-        "admin_pass": instance.admin_password,
+        'uuid': instance.id, 'hostname': instance.hostname, 'name': instance.name,
+        'launch_index': 0, 'availability_zone': 'nova', 'project_id': instance.project,
+        'random_seed': base64.b64encode(seed).decode(), 'devices': [], 'dedicated_cpus': [],
+        'admin_pass': instance.admin_password,
     }
     if instance.metadata:
-        document["meta"] = instance.metadata
+        document['meta'] = instance.metadata
     if instance.keys:
-        document["public_keys"] = instance.keys
-        document["keys"] = [
-            {"name": name, "type": "ssh", "data": key} for name, key in instance.keys.items()
+        document['public_keys'] = instance.keys
+        document['keys'] = [
+            {'name': name, 'type': 'ssh', 'data': key} for name, key in instance.keys.items()
         ]
     return document
 
@@ -97,32 +97,32 @@ def _meta_data(instance: Instance) -> Dict[str, Any]:
 def _network_data(instance: Instance) -> Dict[str, Any]:
     # Without this route, a request to the metadata service would end at the metadata service of
     # the machine that runs all this, where that is a cloud server itself.
-    route = {"network": METADATA, "netmask": "255.255.255.255", "gateway": NOBODY}
+    route = {'network': METADATA, 'netmask': '255.255.255.255', 'gateway': NOBODY}
     return {
-        "links": [{
-            "id": "tap0", "vif_id": "tap0", "type": "ovs", "mtu": instance.mtu,
-            "ethernet_mac_address": instance.mac,
+        'links': [{
+            'id': 'tap0', 'vif_id': 'tap0', 'type': 'ovs', 'mtu': instance.mtu,
+            'ethernet_mac_address': instance.mac,
         }],
-        "networks": [{
-            "id": "network0", "type": "ipv4_dhcp", "link": "tap0",
-            "network_id": instance.network, "routes": [route],
+        'networks': [{
+            'id': 'network0', 'type': 'ipv4_dhcp', 'link': 'tap0',
+            'network_id': instance.network, 'routes': [route],
         }],
-        "services": [],
+        'services': [],
     }
 
 
 def _ec2_meta_data(instance: Instance) -> Dict[str, Any]:
     return {
-        "ami-id": "ami-00000001", "ami-launch-index": 0, "ami-manifest-path": "FIXME",
-        "block-device-mapping": {"ami": "vda", "root": "/dev/vda"},
-        "hostname": instance.hostname, "instance-action": "none",
-        "instance-id": "i-" + instance.id[:8], "instance-type": "m1.small",
-        "local-hostname": instance.hostname, "local-ipv4": instance.address,
-        "placement": {"availability-zone": "nova"}, "public-hostname": instance.hostname,
-        "public-ipv4": "", "reservation-id": "r-" + instance.id[:8],
-        "security-groups": ["default"],
-        "public-keys": {
-            str(number): {"_name": "%d=%s" % (number, name), "openssh-key": key}
+        'ami-id': 'ami-00000001', 'ami-launch-index': 0, 'ami-manifest-path': 'FIXME',
+        'block-device-mapping': {'ami': 'vda', 'root': '/dev/vda'},
+        'hostname': instance.hostname, 'instance-action': 'none',
+        'instance-id': 'i-' + instance.id[:8], 'instance-type': 'm1.small',
+        'local-hostname': instance.hostname, 'local-ipv4': instance.address,
+        'placement': {'availability-zone': 'nova'}, 'public-hostname': instance.hostname,
+        'public-ipv4': '', 'reservation-id': 'r-' + instance.id[:8],
+        'security-groups': ['default'],
+        'public-keys': {
+            str(number): {'_name': '%d=%s' % (number, name), 'openssh-key': key}
             for number, (name, key) in enumerate(instance.keys.items())
         },
     }
@@ -133,18 +133,18 @@ def write(instance: Instance, path: str) -> None:
 
     :raises LocalHeatError: when no program can make one
     """
-    maker = next((name for name in ("genisoimage", "mkisofs") if shutil.which(name)), None)
+    maker = next((name for name in ('genisoimage', 'mkisofs') if shutil.which(name)), None)
     if maker is None:
-        raise LocalHeatError("genisoimage is not installed.", "Install the package genisoimage.")
+        raise LocalHeatError('genisoimage is not installed.', 'Install the package genisoimage.')
     with tempfile.TemporaryDirectory() as folder:
         for name, content in contents(instance).items():
             target = os.path.join(folder, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(target, "wb") as stream:
+            with open(target, 'wb') as stream:
                 stream.write(content)
         process.run(
-            [maker, "-o", path, "-ldots", "-allow-lowercase", "-allow-multidot", "-l",
-             "-publisher", "localheat", "-quiet", "-J", "-r", "-V", "config-2", folder],
-            "genisoimage",
+            [maker, '-o', path, '-ldots', '-allow-lowercase', '-allow-multidot', '-l',
+             '-publisher', 'localheat', '-quiet', '-J', '-r', '-V', 'config-2', folder],
+            'genisoimage',
         )
     os.chmod(path, 0o600)

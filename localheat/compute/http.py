@@ -8,9 +8,9 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import parse_qs
 
 REASONS = {
-    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 300: "Multiple Choices",
-    400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 409: "Conflict",
-    500: "Internal Server Error",
+    200: 'OK', 201: 'Created', 202: 'Accepted', 204: 'No Content', 300: 'Multiple Choices',
+    400: 'Bad Request', 401: 'Unauthorized', 404: 'Not Found', 409: 'Conflict',
+    500: 'Internal Server Error',
 }
 
 
@@ -24,7 +24,7 @@ class ApiError(Exception):
 
 
 def not_found(kind: str, name: str) -> ApiError:
-    return ApiError(404, "%s %s could not be found." % (kind, name))
+    return ApiError(404, '%s %s could not be found.' % (kind, name))
 
 
 @dataclasses.dataclass
@@ -42,7 +42,7 @@ class Request:
     base: str
     query: Dict[str, str]
     body: Dict[str, Any]
-    project: str = ""
+    project: str = ''
 
 
 Answer = Tuple[int, Any]
@@ -57,11 +57,11 @@ class Router:
 
     def __init__(self, error: Callable[[int, str], Dict[str, Any]]):
         self._error = error
-        self._routes: List[Tuple[str, "re.Pattern[str]", Handler]] = []
+        self._routes: List[Tuple[str, 're.Pattern[str]', Handler]] = []
 
     def route(self, method: str, path: str) -> Callable[[Handler], Handler]:
         """Declare a handler, which gets the request and what stands for ``{}`` in the path."""
-        pattern = re.compile(re.escape(path).replace(r"\{\}", "([^/]+)") + "/?$")
+        pattern = re.compile(re.escape(path).replace(r'\{\}', '([^/]+)') + '/?$')
 
         def declare(handler: Handler) -> Handler:
             self._routes.append((method, pattern, handler))
@@ -76,12 +76,12 @@ class Router:
                 match = pattern.match(request.path)
                 if match and method == request.method:
                     return handler(request, *match.groups())
-            raise ApiError(404, "%s %s is not provided here." % (request.method, request.path))
+            raise ApiError(404, '%s %s is not provided here.' % (request.method, request.path))
         except ApiError as error:
             return error.status, self._error(error.status, error.message)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # what a malformed body leads to
-            return 400, self._error(400, "%s: %s" % (type(error).__name__, error))
+            return 400, self._error(400, '%s: %s' % (type(error).__name__, error))
 
 
 def application(
@@ -94,31 +94,31 @@ def application(
 
     def serve(environ, start_response):
         status, body = _serve(environ)
-        content = b"" if body is None else json.dumps(body).encode()
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
-        start_response("%d %s" % (status, REASONS[status]), headers)
+        content = b'' if body is None else json.dumps(body).encode()
+        headers = [('Content-Type', 'application/json'), ('Content-Length', str(len(content)))]
+        start_response('%d %s' % (status, REASONS[status]), headers)
         return [content]
 
     def _serve(environ) -> Answer:
-        _, name, *rest = environ["PATH_INFO"].split("/", 2)
+        _, name, *rest = environ['PATH_INFO'].split('/', 2)
         if not name:
-            return 200, {"apis": sorted(apis)}
+            return 200, {'apis': sorted(apis)}
         if name not in apis:
-            return 404, {"message": "There is no API %s." % name}
-        path = "/" + "".join(rest)
-        raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            return 404, {'message': 'There is no API %s.' % name}
+        path = '/' + ''.join(rest)
+        raw = environ['wsgi.input'].read(int(environ.get('CONTENT_LENGTH') or 0))
         try:
             body = json.loads(raw) if raw else {}
         except ValueError as error:
-            return 400, {"message": "The body is not JSON: %s" % error}
-        query = {key: values[-1] for key, values in parse_qs(environ["QUERY_STRING"]).items()}
+            return 400, {'message': 'The body is not JSON: %s' % error}
+        query = {key: values[-1] for key, values in parse_qs(environ['QUERY_STRING']).items()}
         request = Request(
-            environ["REQUEST_METHOD"], path,
-            "http://%s/%s" % (environ["HTTP_HOST"], name), query, body,
+            environ['REQUEST_METHOD'], path,
+            'http://%s/%s' % (environ['HTTP_HOST'], name), query, body,
         )
-        project = project_of(environ.get("HTTP_X_AUTH_TOKEN", ""))
+        project = project_of(environ.get('HTTP_X_AUTH_TOKEN', ''))
         if project is None:
-            return 401, {"message": "The token is missing or not valid."}
+            return 401, {'message': 'The token is missing or not valid.'}
         request.project = project
         return apis[name].answer(request)
 

@@ -7,23 +7,23 @@ from localheat.compute.http import Request, Router
 
 def router(catalog: Catalog) -> Router:
     """Return the API."""
-    result = Router(lambda status, message: {"code": status, "message": message})
+    result = Router(lambda status, message: {'code': status, 'message': message})
 
-    @result.route("GET", "")
+    @result.route('GET', '')
     def versions(request: Request):
-        link = {"rel": "self", "href": request.base + "/v2/"}
-        return 300, {"versions": [{"id": "v2.9", "status": "CURRENT", "links": [link]}]}
+        link = {'rel': 'self', 'href': request.base + '/v2/'}
+        return 300, {'versions': [{'id': 'v2.9', 'status': 'CURRENT', 'links': [link]}]}
 
-    @result.route("GET", "/v2/schemas/image")
+    @result.route('GET', '/v2/schemas/image')
     def schema(request: Request):
-        return 200, {"name": "image", "properties": {}}
+        return 200, {'name': 'image', 'properties': {}}
 
-    @result.route("GET", "/v2/images")
+    @result.route('GET', '/v2/images')
     def index(request: Request):
-        name = request.query.get("name")
-        return 200, {"images": [catalog.image(name)] if name else catalog.images()}
+        name = request.query.get('name')
+        return 200, {'images': [catalog.image(name)] if name else catalog.images()}
 
-    @result.route("GET", "/v2/images/{}")
+    @result.route('GET', '/v2/images/{}')
     def show(request: Request, image_id: str):
         return 200, catalog.image(image_id)
 

@@ -48,7 +48,7 @@ class Manager:
         self._make_machine = make_machine
         self._machines: Dict[str, Machine] = {}
         self._locks: Dict[str, threading.Lock] = {}
-        self._workers = ThreadPoolExecutor(max_workers=16, thread_name_prefix="server")
+        self._workers = ThreadPoolExecutor(max_workers=16, thread_name_prefix='server')
 
     def create(self, project: str, request: Dict[str, Any]) -> Server:
         """Make and boot a server.
@@ -56,25 +56,25 @@ class Manager:
         :param request: the body of Nova's request
         :raises ApiError: when it names what there is not, or carries too much user data
         """
-        user_data = request.get("user_data") or ""
+        user_data = request.get('user_data') or ''
         if len(user_data) > USER_DATA_LIMIT:
-            raise ApiError(400, "User data too large: %d bytes of base64, of at most %d."
+            raise ApiError(400, 'User data too large: %d bytes of base64, of at most %d.'
                            % (len(user_data), USER_DATA_LIMIT))
-        flavor = self._catalog.flavor(request["flavorRef"])
-        key_name = request.get("key_name")
+        flavor = self._catalog.flavor(request['flavorRef'])
+        key_name = request.get('key_name')
         if key_name:
             self._keypairs.get(key_name)
         server = Server(
-            id=str(uuid.uuid4()), name=request["name"], project=project, flavor=flavor["id"],
-            image=self._catalog.image(request["imageRef"])["id"],
-            kind=self._catalog.kind(flavor["id"]), user_data=user_data,
-            metadata=request.get("metadata") or {}, key_name=key_name,
-            admin_password=request.get("adminPass") or uuid.uuid4().hex[:12],
-            tags=request.get("tags") or [], task="spawning",
+            id=str(uuid.uuid4()), name=request['name'], project=project, flavor=flavor['id'],
+            image=self._catalog.image(request['imageRef'])['id'],
+            kind=self._catalog.kind(flavor['id']), user_data=user_data,
+            metadata=request.get('metadata') or {}, key_name=key_name,
+            admin_password=request.get('adminPass') or uuid.uuid4().hex[:12],
+            tags=request.get('tags') or [], task='spawning',
         )
-        networks = request.get("networks") or "auto"
+        networks = request.get('networks') or 'auto'
         for item in [{}] if isinstance(networks, str) else networks:
-            self._network.attach(server.id, item.get("uuid"), item.get("port"))
+            self._network.attach(server.id, item.get('uuid'), item.get('port'))
         self.servers[server.id] = server
         self._later(server, self._boot)
         return server
@@ -86,11 +86,11 @@ class Manager:
         """
         server = self.servers.get(server_id)
         if server is None:
-            raise not_found("Instance", server_id)
+            raise not_found('Instance', server_id)
         known = self._machines.get(server_id)
-        if server.status == "ACTIVE" and server.task is None and known and not known.running:
+        if server.status == 'ACTIVE' and server.task is None and known and not known.running:
             # it has shut itself down
-            server.become("SHUTOFF")
+            server.become('SHUTOFF')
             self._changed()
         return server
 
@@ -103,13 +103,13 @@ class Manager:
     def resume_all(self) -> None:
         """Boot the servers that ran when this process ended."""
         for server in list(self.servers.values()):
-            if server.task == "deleting":
+            if server.task == 'deleting':
                 self.delete(server)
-            elif server.status in ("ACTIVE", "BUILD", "REBUILD", "REBOOT", "HARD_REBOOT"):
+            elif server.status in ('ACTIVE', 'BUILD', 'REBUILD', 'REBOOT', 'HARD_REBOOT'):
                 self._later(server, self._boot)
-            elif server.status in ("SUSPENDED", "PAUSED"):
+            elif server.status in ('SUSPENDED', 'PAUSED'):
                 # what was in its memory is lost
-                server.become("SHUTOFF")
+                server.become('SHUTOFF')
 
     def close(self) -> None:
         """Cut the power of all servers; what they are is kept for the next start."""
@@ -122,19 +122,19 @@ class Manager:
         return self._machine(server).console(lines)
 
     def delete(self, server: Server) -> None:
-        server.task = "deleting"
+        server.task = 'deleting'
         self._later(server, self._destroy)
 
     def stop(self, server: Server, hard: bool = False) -> None:
-        server.task = "powering-off"
+        server.task = 'powering-off'
         self._later(server, lambda item: self._power_off(item, hard))
 
     def start(self, server: Server) -> None:
-        server.task = "powering-on"
+        server.task = 'powering-on'
         self._later(server, self._boot)
 
     def reboot(self, server: Server, hard: bool) -> None:
-        server.become("HARD_REBOOT" if hard else "REBOOT", "rebooting")
+        server.become('HARD_REBOOT' if hard else 'REBOOT', 'rebooting')
 
         def work(item: Server) -> None:
             self._machine(item).power_off(hard)
@@ -147,7 +147,7 @@ class Manager:
 
         :param status: SUSPENDED or PAUSED
         """
-        server.task = "suspending"
+        server.task = 'suspending'
 
         def work(item: Server) -> None:
             self._machine(item).suspend()
@@ -156,20 +156,20 @@ class Manager:
         self._later(server, work)
 
     def resume(self, server: Server) -> None:
-        server.task = "resuming"
+        server.task = 'resuming'
 
         def work(item: Server) -> None:
             self._machine(item).resume()
-            item.become("ACTIVE")
+            item.become('ACTIVE')
 
         self._later(server, work)
 
     def rebuild(self, server: Server, image: str, user_data: Optional[str]) -> None:
         """Boot another image, or the same one anew."""
-        server.image = self._catalog.image(image)["id"]
+        server.image = self._catalog.image(image)['id']
         if user_data is not None:
             server.user_data = user_data
-        server.become("REBUILD", "rebuilding")
+        server.become('REBUILD', 'rebuilding')
 
         def work(item: Server) -> None:
             self._machine(item).power_off(hard=True)
@@ -180,13 +180,13 @@ class Manager:
 
     def resize(self, server: Server, flavor: str) -> None:
         """Change a server's flavor and boot it again; it is to be confirmed."""
-        server.old_flavor, server.flavor = server.flavor, self._catalog.flavor(flavor)["id"]
-        server.become("RESIZE", "resize_prep")
+        server.old_flavor, server.flavor = server.flavor, self._catalog.flavor(flavor)['id']
+        server.become('RESIZE', 'resize_prep')
 
         def work(item: Server) -> None:
             self._machine(item).power_off()
             self._boot(item)
-            item.become("VERIFY_RESIZE")
+            item.become('VERIFY_RESIZE')
 
         self._later(server, work)
 
@@ -204,9 +204,9 @@ class Manager:
         spec = Spec(
             name=instance.hostname, directory=directory,
             image=self._catalog.image_path(server.image),
-            config_drive=os.path.join(directory, "config.iso"),
+            config_drive=os.path.join(directory, 'config.iso'),
             user_data=server.raw_user_data, address=instance.address, mac=instance.mac,
-            vcpus=flavor["vcpus"], ram=flavor["ram"],
+            vcpus=flavor['vcpus'], ram=flavor['ram'],
         )
         self._machines[server.id] = self._make_machine(server.kind, spec)
         return self._machines[server.id]
@@ -215,11 +215,11 @@ class Manager:
         port = self._network.ports.select(device_id=server.id)[0]
         keys = {}
         if server.key_name:
-            keys[server.key_name] = self._keypairs.get(server.key_name)["public_key"]
+            keys[server.key_name] = self._keypairs.get(server.key_name)['public_key']
         return config_drive.Instance(
             id=server.id, name=server.name, project=server.project,
-            address=port["fixed_ips"][0]["ip_address"], mac=port["mac_address"],
-            network=port["network_id"], metadata=server.metadata, keys=keys,
+            address=port['fixed_ips'][0]['ip_address'], mac=port['mac_address'],
+            network=port['network_id'], metadata=server.metadata, keys=keys,
             admin_password=server.admin_password, user_data=server.raw_user_data or None,
         )
 
@@ -228,11 +228,11 @@ class Manager:
         os.makedirs(known.spec.directory, mode=0o700, exist_ok=True)
         config_drive.write(self._instance(server), known.spec.config_drive)
         known.start()
-        server.become("ACTIVE")
+        server.become('ACTIVE')
 
     def _power_off(self, server: Server, hard: bool) -> None:
         self._machine(server).power_off(hard)
-        server.become("SHUTOFF")
+        server.become('SHUTOFF')
 
     def _destroy(self, server: Server) -> None:
         self._machine(server).destroy()
@@ -255,8 +255,8 @@ class Manager:
                 except Exception as error:
                     if not isinstance(error, (LocalHeatError, ApiError)):
                         traceback.print_exc()
-                    server.fault = {"code": 500, "message": str(error)}
-                    server.become("ERROR")
+                    server.fault = {'code': 500, 'message': str(error)}
+                    server.become('ERROR')
                 self._changed()
 
         self._workers.submit(guarded)

@@ -26,20 +26,20 @@ class Compute:
     """
 
     def __init__(self, config: ComputeConfig, directory: str, **options: Any):
-        self._path = os.path.join(directory, "state.json")
+        self._path = os.path.join(directory, 'state.json')
         self._lock = threading.Lock()
         catalog = Catalog(config)
         network = Network(config, self._save)
-        keypairs = Collection("keypair", "keypairs", None, self._save)
+        keypairs = Collection('keypair', 'keypairs', None, self._save)
         volumes = volume.volumes(self._save)
         self._collections = (*network.collections, keypairs, volumes)
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self.manager = Manager(directory, catalog, network, keypairs, self._save, **options)
         self.apis: Dict[str, Router] = {
-            "compute": nova.router(self.manager, catalog, network, keypairs),
-            "network": network.router(),
-            "image": image.router(catalog),
-            "volume": volume.router(volumes),
+            'compute': nova.router(self.manager, catalog, network, keypairs),
+            'network': network.router(),
+            'image': image.router(catalog),
+            'volume': volume.router(volumes),
         }
         self._load()
         network.prepare()
@@ -48,9 +48,9 @@ class Compute:
         with self._lock:
             servers = list(self.manager.servers.values())
             content = {
-                "servers": [dataclasses.asdict(server) for server in servers],
-                "deleted": self.manager.deleted,
-                "collections": {item.plural: dict(item.items) for item in self._collections},
+                'servers': [dataclasses.asdict(server) for server in servers],
+                'deleted': self.manager.deleted,
+                'collections': {item.plural: dict(item.items) for item in self._collections},
             }
             files.write(self._path, json.dumps(content))
 
@@ -60,7 +60,7 @@ class Compute:
         with open(self._path) as stream:
             content = json.load(stream)
         for item in self._collections:
-            item.items.update(content["collections"][item.plural])
-        self.manager.deleted.extend(content["deleted"])
-        for fields in content["servers"]:
-            self.manager.servers[fields["id"]] = Server(**fields)
+            item.items.update(content['collections'][item.plural])
+        self.manager.deleted.extend(content['deleted'])
+        for fields in content['servers']:
+            self.manager.servers[fields['id']] = Server(**fields)

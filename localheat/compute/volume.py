@@ -8,16 +8,16 @@ from localheat.compute.http import Router
 
 
 def volumes(changed: Callable[[], None]) -> Collection:
-    return Collection("volume", "volumes", _complete, changed)
+    return Collection('volume', 'volumes', _complete, changed)
 
 
 def _complete(volume: Dict[str, Any]) -> None:
-    for key, value in (("status", "available"), ("attachments", []), ("metadata", {})):
+    for key, value in (('status', 'available'), ('attachments', []), ('metadata', {})):
         volume.setdefault(key, value)
 
 
 def router(collection: Collection) -> Router:
     """Return the API. The catalogue's URL ends in the project's id, which is of no interest."""
-    result = Router(lambda status, message: {"error": {"code": status, "message": message}})
-    collection.serve(result, "/v3/{}/volumes")
+    result = Router(lambda status, message: {'error': {'code': status, 'message': message}})
+    collection.serve(result, '/v3/{}/volumes')
     return result

@@ -5,9 +5,9 @@ from localheat.servers.base import Machine, Spec
 from localheat.servers.chroot import ChrootMachine
 from localheat.servers.qemu import QemuMachine
 
-__all__ = ["Machine", "Spec", "machine"]
+__all__ = ['Machine', 'Spec', 'machine']
 
-_KINDS = {"chroot": ChrootMachine, "qemu": QemuMachine}
+_KINDS = {'chroot': ChrootMachine, 'qemu': QemuMachine}
 
 
 def machine(kind: str, spec: Spec) -> Machine:

@@ -74,7 +74,7 @@ class Machine(abc.ABC):
 
     @property
     def console_path(self) -> str:
-        return self.spec.path("console.log")
+        return self.spec.path('console.log')
 
     def console(self, lines: int = 100) -> str:
         """Return the end of what its console showed, over all boots."""

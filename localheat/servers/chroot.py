@@ -19,7 +19,7 @@ from localheat.errors import LocalHeatError
 from localheat.servers import images, user_data
 from localheat.servers.base import Machine, Spec
 
-UNIT = "os-collect-config.service"
+UNIT = 'os-collect-config.service'
 
 
 class ChrootMachine(Machine):
@@ -43,24 +43,24 @@ class ChrootMachine(Machine):
         self.power_off(hard=True)
         spec = self.spec
         # beside the machines' folders, for all of them
-        folder = os.path.join(os.path.dirname(spec.directory), "images")
+        folder = os.path.join(os.path.dirname(spec.directory), 'images')
         image = images.raw_copy(spec.image, folder)
         offset, size = images.root_partition(image)
-        fresh = not os.path.isdir(spec.path("upper"))
-        for name in ("base", "upper", "work", "root"):
+        fresh = not os.path.isdir(spec.path('upper'))
+        for name in ('base', 'upper', 'work', 'root'):
             os.makedirs(spec.path(name), exist_ok=True)
         plan = {
-            "image": image, "offset": offset, "size": size, "directory": spec.directory,
-            "name": spec.name, "address": spec.address, "unit": UNIT,
-            "files": user_data.agent_files(spec.user_data) if fresh else {},
+            'image': image, 'offset': offset, 'size': size, 'directory': spec.directory,
+            'name': spec.name, 'address': spec.address, 'unit': UNIT,
+            'files': user_data.agent_files(spec.user_data) if fresh else {},
         }
-        files.write(spec.path("plan.json"), json.dumps(plan))
+        files.write(spec.path('plan.json'), json.dumps(plan))
         source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        init = [sys.executable, "-m", "localheat.servers.chroot_init", spec.path("plan.json")]
-        namespaces = ["--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child=KILL"]
-        with open(self.console_path, "ab") as console:
+        init = [sys.executable, '-m', 'localheat.servers.chroot_init', spec.path('plan.json')]
+        namespaces = ['--mount', '--net', '--uts', '--ipc', '--pid', '--fork', '--kill-child=KILL']
+        with open(self.console_path, 'ab') as console:
             self._init = process.spawn_bound(
-                ["unshare", *namespaces, "--", *init], "util-linux", stdin=subprocess.PIPE,
+                ['unshare', *namespaces, '--', *init], 'util-linux', stdin=subprocess.PIPE,
                 stdout=console, stderr=console, env=dict(os.environ, PYTHONPATH=source),
             )
         try:
@@ -71,20 +71,20 @@ class ChrootMachine(Machine):
 
     def _connect(self, deadline: float) -> None:
         """Connect the machine's network to this machine's loopback and the world."""
-        own = os.readlink("/proc/self/ns/net")
-        while os.readlink("/proc/%d/ns/net" % self._init.pid) == own:
+        own = os.readlink('/proc/self/ns/net')
+        while os.readlink('/proc/%d/ns/net' % self._init.pid) == own:
             if not self.running or time.monotonic() > deadline:
-                raise LocalHeatError("The chroot did not start: %s" % self.console(3))
+                raise LocalHeatError('The chroot did not start: %s' % self.console(3))
             time.sleep(0.01)
-        with open(self.spec.path("network.log"), "ab") as log:
+        with open(self.spec.path('network.log'), 'ab') as log:
             self._network = process.spawn_bound(
-                ["slirp4netns", str(self._init.pid), "tap0"], "slirp4netns",
+                ['slirp4netns', str(self._init.pid), 'tap0'], 'slirp4netns',
                 stdout=log, stderr=log,
             )
 
     def power_off(self, hard: bool = False) -> None:
         if self.running and not hard:
-            self._tell("stop")
+            self._tell('stop')
             try:
                 self._init.wait(15)
             except subprocess.TimeoutExpired:
@@ -96,15 +96,15 @@ class ChrootMachine(Machine):
         self._init = self._network = None
 
     def suspend(self) -> None:
-        self._tell("suspend")
+        self._tell('suspend')
 
     def resume(self) -> None:
-        self._tell("resume")
+        self._tell('resume')
 
     def _tell(self, what: str) -> None:
-        self._init.stdin.write(what.encode() + b"\n")
+        self._init.stdin.write(what.encode() + b'\n')
         self._init.stdin.flush()
 
     def wipe(self) -> None:
-        for name in ("upper", "work"):
+        for name in ('upper', 'work'):
             shutil.rmtree(self.spec.path(name), ignore_errors=True)

@@ -19,8 +19,8 @@ from typing import Any, Dict, List
 from localheat.servers.network import DNS, GATEWAY, METADATA, PREFIX
 from localheat.servers.unit import Unit
 
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEVICES = ('null', 'zero', 'full', 'random', 'urandom', 'tty')
+PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 
 def main(path: str) -> None:
@@ -30,13 +30,13 @@ def main(path: str) -> None:
     """
     if os.getpid() != 1:
         # it signals all processes there are
-        sys.exit("This is for a process namespace of its own.")
+        sys.exit('This is for a process namespace of its own.')
     with open(path) as stream:
         plan = json.load(stream)
     root = mount_root(plan)
     configure(root, plan)
-    connect(plan["address"])
-    Supervisor(root, Unit(root, plan["unit"])).run()
+    connect(plan['address'])
+    Supervisor(root, Unit(root, plan['unit'])).run()
 
 
 def call(*command: str) -> None:
@@ -46,61 +46,61 @@ def call(*command: str) -> None:
 def mount_root(plan: Dict[str, Any]) -> str:
     """Mount the image and its overlay, and what a running system has below its root."""
     base, upper, work, root = (
-        os.path.join(plan["directory"], name) for name in ("base", "upper", "work", "root")
+        os.path.join(plan['directory'], name) for name in ('base', 'upper', 'work', 'root')
     )
-    options = "ro,loop,offset=%(offset)d,sizelimit=%(size)d" % plan
-    call("mount", "-o", options, plan["image"], base)
-    layers = "lowerdir=%s,upperdir=%s,workdir=%s" % (base, upper, work)
-    call("mount", "-t", "overlay", "-o", layers, "overlay", root)
-    call("mount", "-t", "proc", "proc", root + "/proc")
-    call("mount", "-t", "sysfs", "-o", "ro", "sysfs", root + "/sys")
-    call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root + "/run")
-    call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root + "/dev")
+    options = 'ro,loop,offset=%(offset)d,sizelimit=%(size)d' % plan
+    call('mount', '-o', options, plan['image'], base)
+    layers = 'lowerdir=%s,upperdir=%s,workdir=%s' % (base, upper, work)
+    call('mount', '-t', 'overlay', '-o', layers, 'overlay', root)
+    call('mount', '-t', 'proc', 'proc', root + '/proc')
+    call('mount', '-t', 'sysfs', '-o', 'ro', 'sysfs', root + '/sys')
+    call('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', root + '/run')
+    call('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', root + '/dev')
     for name in DEVICES:
-        device = "%s/dev/%s" % (root, name)
-        open(device, "w").close()
-        call("mount", "--bind", "/dev/" + name, device)
-    for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"),
-                         ("stderr", "fd/2"), ("ptmx", "pts/ptmx")):
-        os.symlink(target, "%s/dev/%s" % (root, name))
-    for name, kind, options in (("pts", "devpts", "newinstance,ptmxmode=666"),
-                                ("shm", "tmpfs", "mode=1777")):
-        os.mkdir("%s/dev/%s" % (root, name))
-        call("mount", "-t", kind, "-o", options, kind, "%s/dev/%s" % (root, name))
+        device = '%s/dev/%s' % (root, name)
+        open(device, 'w').close()
+        call('mount', '--bind', '/dev/' + name, device)
+    for name, target in (('fd', '/proc/self/fd'), ('stdin', 'fd/0'), ('stdout', 'fd/1'),
+                         ('stderr', 'fd/2'), ('ptmx', 'pts/ptmx')):
+        os.symlink(target, '%s/dev/%s' % (root, name))
+    for name, kind, options in (('pts', 'devpts', 'newinstance,ptmxmode=666'),
+                                ('shm', 'tmpfs', 'mode=1777')):
+        os.mkdir('%s/dev/%s' % (root, name))
+        call('mount', '-t', kind, '-o', options, kind, '%s/dev/%s' % (root, name))
     return root
 
 
 def configure(root: str, plan: Dict[str, Any]) -> None:
     """Write what cloud-init would."""
-    socket.sethostname(plan["name"])
+    socket.sethostname(plan['name'])
     for path, content in (
-        ("/etc/hostname", plan["name"] + "\n"),
-        ("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 %s\n" % plan["name"]),
-        ("/etc/resolv.conf", "nameserver %s\n" % DNS),
-        *plan["files"].items(),
+        ('/etc/hostname', plan['name'] + '\n'),
+        ('/etc/hosts', '127.0.0.1 localhost\n127.0.1.1 %s\n' % plan['name']),
+        ('/etc/resolv.conf', 'nameserver %s\n' % DNS),
+        *plan['files'].items(),
     ):
         target = root + path
         if os.path.islink(target):
             os.unlink(target)
         if not os.path.isdir(os.path.dirname(target)):
             os.makedirs(os.path.dirname(target), 0o700)
-        with open(target, "w") as stream:
+        with open(target, 'w') as stream:
             stream.write(content)
 
 
 def connect(address: str) -> None:
     """Wait for the network's interface and configure it as DHCP would."""
     limit = time.monotonic() + 30
-    while "tap0" not in (name for _, name in socket.if_nameindex()):
+    while 'tap0' not in (name for _, name in socket.if_nameindex()):
         if time.monotonic() > limit:
-            sys.exit("The network did not come up; see network.log.")
+            sys.exit('The network did not come up; see network.log.')
         time.sleep(0.02)
-    call("ip", "link", "set", "lo", "up")
-    call("ip", "link", "set", "tap0", "up")
-    call("ip", "address", "add", "%s/%d" % (address, PREFIX), "dev", "tap0")
-    call("ip", "route", "add", "default", "via", GATEWAY)
+    call('ip', 'link', 'set', 'lo', 'up')
+    call('ip', 'link', 'set', 'tap0', 'up')
+    call('ip', 'address', 'add', '%s/%d' % (address, PREFIX), 'dev', 'tap0')
+    call('ip', 'route', 'add', 'default', 'via', GATEWAY)
     # the host's own metadata service, where it is a cloud server, is not this server's
-    call("ip", "route", "add", "unreachable", METADATA)
+    call('ip', 'route', 'add', 'unreachable', METADATA)
 
 
 class Supervisor:
@@ -113,32 +113,32 @@ class Supervisor:
 
     def run(self) -> None:
         """Return when the machine is to end."""
-        restart = self._unit.last("Restart", "no") != "no"
+        restart = self._unit.last('Restart', 'no') != 'no'
         *before, command = self._unit.commands
         while not self._stopped:
             for item in before:
                 self._wait(self._start(item))
-            print("Starting: %s" % " ".join(command), flush=True)
+            print('Starting: %s' % ' '.join(command), flush=True)
             status = self._wait(self._start(command))
-            print("The service ended with status %d." % status, flush=True)
+            print('The service ended with status %d.' % status, flush=True)
             if not restart:
                 break
             self._idle(self._unit.restart_after)
 
     def _start(self, command: List[str]) -> int:
-        environment = {"PATH": PATH, **self._unit.environment}
+        environment = {'PATH': PATH, **self._unit.environment}
         pid = os.fork()
         if pid:
             return pid
         try:
             os.setsid()
             os.chroot(self._root)
-            os.chdir(self._unit.last("WorkingDirectory", "/"))
-            nothing = os.open("/dev/null", os.O_RDONLY)
+            os.chdir(self._unit.last('WorkingDirectory', '/'))
+            nothing = os.open('/dev/null', os.O_RDONLY)
             os.dup2(nothing, 0)
             os.execvpe(command[0], command, environment)
         except BaseException as error:
-            print("%s: %s" % (command[0], error), file=sys.stderr, flush=True)
+            print('%s: %s' % (command[0], error), file=sys.stderr, flush=True)
         os._exit(127)
 
     def _wait(self, pid: int) -> int:
@@ -175,12 +175,12 @@ class Supervisor:
             return
         commands = os.read(0, 4096).decode().split()
         for command in commands:
-            if command == "suspend":
+            if command == 'suspend':
                 # to all processes of the namespace but this one
                 os.kill(-1, signal.SIGSTOP)
-            elif command == "resume":
+            elif command == 'resume':
                 os.kill(-1, signal.SIGCONT)
-            elif command == "stop":
+            elif command == 'stop':
                 self._end_all()
                 self._stopped = True
         if not commands:
@@ -199,5 +199,5 @@ class Supervisor:
             pass
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     main(sys.argv[1])

@@ -18,8 +18,8 @@ def image_format(path: str) -> str:
 
     Only two are taken, so that no image makes QEMU open what it names as its backing file.
     """
-    with open(path, "rb") as stream:
-        return "qcow2" if stream.read(4) == b"QFI\xfb" else "raw"
+    with open(path, 'rb') as stream:
+        return 'qcow2' if stream.read(4) == b'QFI\xfb' else 'raw'
 
 
 def raw_copy(image: str, directory: str) -> str:
@@ -27,10 +27,10 @@ def raw_copy(image: str, directory: str) -> str:
 
     The kernel can mount raw images only.
     """
-    if image_format(image) == "raw":
+    if image_format(image) == 'raw':
         return image
     stamp = os.stat(image)
-    name = "%s.%d.%d.raw" % (os.path.basename(image), stamp.st_mtime_ns, stamp.st_size)
+    name = '%s.%d.%d.raw' % (os.path.basename(image), stamp.st_mtime_ns, stamp.st_size)
     path = os.path.join(directory, name)
     with _lock:
         if not os.path.exists(path):
@@ -38,7 +38,7 @@ def raw_copy(image: str, directory: str) -> str:
             handle, draft = tempfile.mkstemp(dir=directory)
             os.close(handle)
             try:
-                run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, draft], "qemu-utils")
+                run(['qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', image, draft], 'qemu-utils')
                 os.rename(draft, path)
             except BaseException:
                 os.unlink(draft)
@@ -51,22 +51,22 @@ def root_partition(path: str) -> Tuple[int, int]:
 
     An image without a partition table is one file system: its offset is 0.
     """
-    with open(path, "rb") as stream:
+    with open(path, 'rb') as stream:
         head = stream.read(1024)
     # every partition table, GPT's too, ends its first sector so; but so do some file systems' boot
     # sectors, and sfdisk tells them apart
-    if head[510:512] == b"\x55\xaa":
+    if head[510:512] == b'\x55\xaa':
         table = _partition_table(path)
         if table:
-            sector = table.get("sectorsize", 512)
-            largest = max(table["partitions"], key=lambda part: part["size"])
-            return largest["start"] * sector, largest["size"] * sector
+            sector = table.get('sectorsize', 512)
+            largest = max(table['partitions'], key=lambda part: part['size'])
+            return largest['start'] * sector, largest['size'] * sector
     return 0, os.path.getsize(path)
 
 
 def _partition_table(path: str) -> Any:
     try:
-        table = json.loads(run(["sfdisk", "--json", path], "fdisk"))["partitiontable"]
+        table = json.loads(run(['sfdisk', '--json', path], 'fdisk'))['partitiontable']
     except LocalHeatError:
         return None
-    return table if table.get("partitions") else None
+    return table if table.get('partitions') else None

@@ -32,44 +32,44 @@ class QemuMachine(Machine):
         if self.running:
             return
         self._make_disk()
-        with open(self.spec.path("qemu.log"), "ab") as log:
+        with open(self.spec.path('qemu.log'), 'ab') as log:
             self._process = process.spawn_bound(
-                self._command(), "qemu-system-x86",
+                self._command(), 'qemu-system-x86',
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
             )
         self._control = qmp.Control(self._process)
 
     @property
     def _disk(self) -> str:
-        return self.spec.path("disk.qcow2")
+        return self.spec.path('disk.qcow2')
 
     def _make_disk(self) -> None:
         if os.path.exists(self._disk):
             return
         image = self.spec.image
         process.run(
-            ["qemu-img", "create", "-q", "-f", "qcow2", "-b", image,
-             "-F", images.image_format(image), self._disk, "10G"],
-            "qemu-utils",
+            ['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', image,
+             '-F', images.image_format(image), self._disk, '10G'],
+            'qemu-utils',
         )
 
     def _command(self) -> List[str]:
         spec = self.spec
         return [
-            "qemu-system-" + platform.machine(), *accelerator.options(),
-            "-name", spec.name, "-smp", str(spec.vcpus), "-m", str(spec.ram),
-            "-nodefaults", "-display", "none",
+            'qemu-system-' + platform.machine(), *accelerator.options(),
+            '-name', spec.name, '-smp', str(spec.vcpus), '-m', str(spec.ram),
+            '-nodefaults', '-display', 'none',
             *qmp.OPTIONS,
-            "-chardev", "file,id=console,append=on,path=%s" % _escape(self.console_path),
-            "-serial", "chardev:console",
+            '-chardev', 'file,id=console,append=on,path=%s' % _escape(self.console_path),
+            '-serial', 'chardev:console',
             # a disk that is thrown away need not be safe
-            "-drive", "file=%s,format=qcow2,if=virtio,cache=unsafe" % _escape(self._disk),
-            "-drive", "file=%s,format=raw,if=virtio,readonly=on" % _escape(spec.config_drive),
-            "-netdev", "user,id=network,ipv6=off,net=%s,host=%s,dhcpstart=%s"
+            '-drive', 'file=%s,format=qcow2,if=virtio,cache=unsafe' % _escape(self._disk),
+            '-drive', 'file=%s,format=raw,if=virtio,readonly=on' % _escape(spec.config_drive),
+            '-netdev', 'user,id=network,ipv6=off,net=%s,host=%s,dhcpstart=%s'
             % (CIDR, GATEWAY, spec.address),
-            "-device", "virtio-net-pci,netdev=network,romfile=,mac=%s" % spec.mac,
+            '-device', 'virtio-net-pci,netdev=network,romfile=,mac=%s' % spec.mac,
             # without entropy an emulated machine waits for it
-            "-device", "virtio-rng-pci",
+            '-device', 'virtio-rng-pci',
         ]
 
     def power_off(self, hard: bool = False) -> None:
@@ -83,16 +83,16 @@ class QemuMachine(Machine):
 
     def _shut_down(self) -> None:
         try:
-            self._control.execute("system_powerdown")
+            self._control.execute('system_powerdown')
             self._process.wait(self.PATIENCE)
         except (LocalHeatError, subprocess.TimeoutExpired):
             pass
 
     def suspend(self) -> None:
-        self._control.execute("stop")
+        self._control.execute('stop')
 
     def resume(self) -> None:
-        self._control.execute("cont")
+        self._control.execute('cont')
 
     def wipe(self) -> None:
         if os.path.exists(self._disk):
@@ -101,4 +101,4 @@ class QemuMachine(Machine):
 
 def _escape(path: str) -> str:
     """Return a path as a value in QEMU's options, where a comma separates them."""
-    return path.replace(",", ",,")
+    return path.replace(',', ',,')

@@ -11,7 +11,7 @@ from typing import Any, Dict
 
 from localheat.errors import LocalHeatError
 
-OPTIONS = ["-chardev", "stdio,id=control,signal=off", "-mon", "chardev=control,mode=control"]
+OPTIONS = ['-chardev', 'stdio,id=control,signal=off', '-mon', 'chardev=control,mode=control']
 
 
 class Control:
@@ -23,7 +23,7 @@ class Control:
     def __init__(self, process: subprocess.Popen, timeout: float = 30):
         self._process = process
         self._timeout = timeout
-        self._received = b""
+        self._received = b''
         self._lock = threading.Lock()
         self._ready = False
 
@@ -35,32 +35,32 @@ class Control:
         with self._lock:
             try:
                 if not self._ready:
-                    self._call("qmp_capabilities")
+                    self._call('qmp_capabilities')
                     self._ready = True
                 self._call(command)
             except (OSError, ValueError) as error:
-                raise LocalHeatError("QEMU does not answer: %s" % error)
+                raise LocalHeatError('QEMU does not answer: %s' % error)
 
     def _call(self, command: str) -> None:
-        self._process.stdin.write(json.dumps({"execute": command}).encode() + b"\n")
+        self._process.stdin.write(json.dumps({'execute': command}).encode() + b'\n')
         self._process.stdin.flush()
         limit = time.monotonic() + self._timeout
         while True:
             # the greeting and events come between
             message = self._receive(limit)
-            if "error" in message:
-                raise LocalHeatError("QEMU refused %s: %s" % (command, message["error"]["desc"]))
-            if "return" in message:
+            if 'error' in message:
+                raise LocalHeatError('QEMU refused %s: %s' % (command, message['error']['desc']))
+            if 'return' in message:
                 return
 
     def _receive(self, limit: float) -> Dict[str, Any]:
         descriptor = self._process.stdout.fileno()
-        while b"\n" not in self._received:
+        while b'\n' not in self._received:
             if not select.select([descriptor], [], [], max(0, limit - time.monotonic()))[0]:
-                raise OSError("timed out")
+                raise OSError('timed out')
             chunk = os.read(descriptor, 65536)
             if not chunk:
-                raise OSError("it has ended")
+                raise OSError('it has ended')
             self._received += chunk
-        line, self._received = self._received.split(b"\n", 1)
+        line, self._received = self._received.split(b'\n', 1)
         return json.loads(line)

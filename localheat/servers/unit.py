@@ -10,8 +10,8 @@ from typing import Dict, List
 from localheat.errors import LocalHeatError
 
 FOLDERS = (
-    "etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
-    "lib/systemd/system",
+    'etc/systemd/system', 'usr/local/lib/systemd/system', 'usr/lib/systemd/system',
+    'lib/systemd/system',
 )
 
 
@@ -28,39 +28,39 @@ class Unit:
         path = next((path for path in paths if os.path.isfile(path)), None)
         if path is None:
             raise LocalHeatError(
-                "The image has no systemd unit %s." % name,
-                "Build it with the element %s." % name.rpartition(".")[0],
+                'The image has no systemd unit %s.' % name,
+                'Build it with the element %s.' % name.rpartition('.')[0],
             )
         self.root = root
         self.settings: Dict[str, List[str]] = {}
-        drop_ins = [drop_in for path in paths for drop_in in glob.glob(path + ".d/*.conf")]
+        drop_ins = [drop_in for path in paths for drop_in in glob.glob(path + '.d/*.conf')]
         for item in [path] + sorted(drop_ins, key=os.path.basename):
             self._read(item)
 
     def _read(self, path: str) -> None:
         with open(path) as stream:
-            text = re.sub(r"\\\n", " ", stream.read())
-        section = ""
+            text = re.sub(r'\\\n', ' ', stream.read())
+        section = ''
         for line in text.splitlines():
             line = line.strip()
-            if line.startswith("["):
-                section = line.strip("[]")
-            elif section == "Service" and "=" in line and line[0] not in "#;":
-                key, value = (part.strip() for part in line.split("=", 1))
+            if line.startswith('['):
+                section = line.strip('[]')
+            elif section == 'Service' and '=' in line and line[0] not in '#;':
+                key, value = (part.strip() for part in line.split('=', 1))
                 # an empty assignment forgets the earlier ones
                 self.settings[key] = self.settings.get(key, []) + [value] if value else []
 
-    def last(self, key: str, default: str = "") -> str:
+    def last(self, key: str, default: str = '') -> str:
         """Return the last value of a setting."""
         return (self.settings.get(key) or [default])[-1]
 
     @property
     def commands(self) -> List[List[str]]:
         """The commands to run one after another; the last one is the service itself."""
-        lines = self.settings.get("ExecStartPre", []) + self.settings.get("ExecStart", [])[-1:]
+        lines = self.settings.get('ExecStartPre', []) + self.settings.get('ExecStart', [])[-1:]
         # doubled, a dollar and a percent sign stand for themselves
         return [
-            shlex.split(line.lstrip("-@:+!").replace("$$", "$").replace("%%", "%"))
+            shlex.split(line.lstrip('-@:+!').replace('$$', '$').replace('%%', '%'))
             for line in lines
         ]
 
@@ -68,19 +68,19 @@ class Unit:
     def environment(self) -> Dict[str, str]:
         """What Environment= and EnvironmentFile= set."""
         result = {}
-        for value in self.settings.get("Environment", []):
-            result.update(item.split("=", 1) for item in shlex.split(value))
-        for value in self.settings.get("EnvironmentFile", []):
-            path = os.path.join(self.root, value.lstrip("-/"))
+        for value in self.settings.get('Environment', []):
+            result.update(item.split('=', 1) for item in shlex.split(value))
+        for value in self.settings.get('EnvironmentFile', []):
+            path = os.path.join(self.root, value.lstrip('-/'))
             if os.path.exists(path):
                 with open(path) as stream:
                     for line in shlex.split(stream.read(), comments=True):
-                        if "=" in line:
-                            key, content = line.split("=", 1)
+                        if '=' in line:
+                            key, content = line.split('=', 1)
                             result[key] = content
         return result
 
     @property
     def restart_after(self) -> float:
         """Seconds until it is started again when it has ended."""
-        return float(re.sub(r"s(ec)?$", "", self.last("RestartSec", "0.1")))
+        return float(re.sub(r's(ec)?$', '', self.last('RestartSec', '0.1')))

@@ -4,9 +4,9 @@
 import email
 from typing import Dict
 
-FOLDER = "/var/lib/heat-cfntools"
+FOLDER = '/var/lib/heat-cfntools'
 # Heat's part handler, which cloud-init runs, writes each part to both folders.
-FOLDERS = (FOLDER, "/var/lib/cloud/data")
+FOLDERS = (FOLDER, '/var/lib/cloud/data')
 
 
 def agent_files(user_data: bytes) -> Dict[str, str]:
@@ -17,8 +17,8 @@ def agent_files(user_data: bytes) -> Dict[str, str]:
     found: Dict[str, str] = {}
     for part in email.message_from_bytes(user_data).walk():
         name = part.get_filename()
-        if part.get_content_type() == "text/x-cfninitdata" and name and "/" not in name:
+        if part.get_content_type() == 'text/x-cfninitdata' and name and '/' not in name:
             content = part.get_payload(decode=True).decode()
             for folder in FOLDERS:
-                found["%s/%s" % (folder, name)] = content
+                found['%s/%s' % (folder, name)] = content
     return found

@@ -3,4 +3,4 @@
 
 from localheat.services.cloud import Cloud
 
-__all__ = ["Cloud"]
+__all__ = ['Cloud']

@@ -26,8 +26,8 @@ class Cloud:
         self.state = State.load(os.path.abspath(directory))
         if not self.state.complete:
             raise LocalHeatError(
-                "%s holds a cloud that was interrupted while it was made." % directory,
-                "Remove the folder and start anew.",
+                '%s holds a cloud that was interrupted while it was made.' % directory,
+                'Remove the folder and start anew.',
             )
         self._bound = bound
         self.services = _services(self.state)
@@ -41,7 +41,7 @@ class Cloud:
         bound: bool = True,
         debug: bool = False,
         patience: float = 300,
-    ) -> "Cloud":
+    ) -> 'Cloud':
         """Make a new cloud.
 
         :param directory: a folder that does not exist or is empty
@@ -52,7 +52,7 @@ class Cloud:
         """
         directory = os.path.abspath(directory)
         if os.path.isdir(directory) and os.listdir(directory):
-            raise LocalHeatError("%s is not empty." % directory, "Name another folder.")
+            raise LocalHeatError('%s is not empty.' % directory, 'Name another folder.')
         compute = compute or ComputeConfig()
         compute.check()
         os.makedirs(directory, mode=0o700, exist_ok=True)
@@ -65,7 +65,7 @@ class Cloud:
         services = _services(state)
         if not cached:
             setup.make_databases(state)
-            keystone = services["keystone"]
+            keystone = services['keystone']
             try:
                 keystone.start(bound)
                 keystone.wait_ready(time.monotonic() + patience)
@@ -82,7 +82,7 @@ class Cloud:
         cloud.services = services
         return cloud
 
-    def __enter__(self) -> "Cloud":
+    def __enter__(self) -> 'Cloud':
         self.start()
         return self
 
@@ -119,11 +119,11 @@ class Cloud:
 def _services(state: State) -> Dict[str, Service]:
     """Return a cloud's services by name, in the order in which they start."""
     services = (
-        Service(state, "keystone", "localheat.services.keystone", [state.url("keystone") + "/v3"]),
-        Service(state, "compute", "localheat.compute", [state.url("compute") + "/"]),
+        Service(state, 'keystone', 'localheat.services.keystone', [state.url('keystone') + '/v3']),
+        Service(state, 'compute', 'localheat.compute', [state.url('compute') + '/']),
         Service(
-            state, "heat", "localheat.services.heat",
-            [state.url("heat") + "/", state.url("heat-cfn") + "/healthcheck"],
+            state, 'heat', 'localheat.services.heat',
+            [state.url('heat') + '/', state.url('heat-cfn') + '/healthcheck'],
         ),
     )
     return {service.name: service for service in services}

@@ -27,8 +27,8 @@ def main(directory: str) -> None:
     from oslo_log import log
 
     log.register_options(cfg.CONF)
-    cfg.CONF(["--config-file", state.path("heat.conf")], project="heat", prog="heat")
-    log.setup(cfg.CONF, "heat")
+    cfg.CONF(['--config-file', state.path('heat.conf')], project='heat', prog='heat')
+    log.setup(cfg.CONF, 'heat')
     config.set_config_defaults()
     messaging.setup()
     config.startup_sanity_check()
@@ -36,13 +36,13 @@ def main(directory: str) -> None:
     template._get_template_extension_manager()
     engine = service.EngineService(cfg.CONF.host, api.ENGINE_TOPIC)
     engine.start()
-    wsgi.serve(config.load_paste_app("heat-api"), state.ports["heat"])
-    wsgi.serve(config.load_paste_app("heat-api-cfn"), state.ports["heat-cfn"])
+    wsgi.serve(config.load_paste_app('heat-api'), state.ports['heat'])
+    wsgi.serve(config.load_paste_app('heat-api-cfn'), state.ports['heat-cfn'])
     wsgi.until_stopped()
     # Engine threads may be in the middle of anything; Heat recovers what they leave when it
     # starts again, as it does after a crash.
     os._exit(0)
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     main(sys.argv[1])

@@ -12,8 +12,8 @@ from localheat.services.state import State
 def main(directory: str) -> None:
     """Serve a cloud's Keystone until it is stopped."""
     state = State.load(directory)
-    os.environ["OS_KEYSTONE_CONFIG_FILES"] = state.path("keystone.conf")
-    sys.argv = ["keystone"]
+    os.environ['OS_KEYSTONE_CONFIG_FILES'] = state.path('keystone.conf')
+    sys.argv = ['keystone']
     sqlite.share_among_threads()
     from keystone.server.wsgi import initialize_public_application
 
@@ -26,10 +26,10 @@ def main(directory: str) -> None:
         with lock:
             return app(environ, start_response)
 
-    wsgi.serve(one_at_a_time, state.ports["keystone"])
+    wsgi.serve(one_at_a_time, state.ports['keystone'])
     wsgi.until_stopped()
     os._exit(0)
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     main(sys.argv[1])

@@ -25,11 +25,11 @@ class Service:
 
     def __init__(self, state: State, name: str, module: str, urls: Sequence[str]):
         self.name = name
-        self.log = state.path(name + ".log")
+        self.log = state.path(name + '.log')
         self._state = state
         self._module = module
         self._urls = urls
-        self._pid_file = PidFile(state.path(name + ".pid"))
+        self._pid_file = PidFile(state.path(name + '.pid'))
         self._process: Optional[subprocess.Popen] = None
 
     @property
@@ -43,9 +43,9 @@ class Service:
         """
         if self.running:
             return
-        with open(self.log, "ab") as log:
+        with open(self.log, 'ab') as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module, self._state.directory],
+                [sys.executable, '-m', self._module, self._state.directory],
                 stdin=subprocess.PIPE if bound else subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True, env=_environment(),
             )
@@ -60,9 +60,9 @@ class Service:
         for url in self._urls:
             while not _answers(url):
                 if not self.running:
-                    self._fail("ended while it started")
+                    self._fail('ended while it started')
                 if time.monotonic() > deadline:
-                    self._fail("did not answer in time")
+                    self._fail('did not answer in time')
                 time.sleep(0.05)
 
     def stop(self, patience: float = 20) -> None:
@@ -79,7 +79,7 @@ class Service:
 
     def _fail(self, what: str) -> None:
         raise LocalHeatError(
-            "%s %s. The end of %s:\n%s" % (self.name, what, self.log, files.tail(self.log))
+            '%s %s. The end of %s:\n%s' % (self.name, what, self.log, files.tail(self.log))
         )
 
 
@@ -97,9 +97,9 @@ def _environment() -> dict:
     """Return an environment in which the process finds this package and no proxy to itself."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     environment = {
-        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+        name: value for name, value in os.environ.items() if not name.lower().endswith('_proxy')
     }
-    paths = [root] + [path for path in [os.environ.get("PYTHONPATH")] if path]
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
-    environment["PYTHONUNBUFFERED"] = "1"
+    paths = [root] + [path for path in [os.environ.get('PYTHONPATH')] if path]
+    environment['PYTHONPATH'] = os.pathsep.join(paths)
+    environment['PYTHONUNBUFFERED'] = '1'
     return environment

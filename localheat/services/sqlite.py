@@ -21,15 +21,15 @@ def share_among_threads() -> None:
     # It sleeps whenever a connection returns to the pool, which costs much on a busy machine.
     engines._thread_yield = lambda connection, record: None
 
-    @event.listens_for(Engine, "connect")
+    @event.listens_for(Engine, 'connect')
     def configure(connection, record):
-        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute('PRAGMA journal_mode=WAL')
         # a cloud that lives on after a power failure is not wanted
-        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute('PRAGMA synchronous=OFF')
 
-    @event.listens_for(Engine, "before_cursor_execute", retval=True)
+    @event.listens_for(Engine, 'before_cursor_execute', retval=True)
     def begin(connection, cursor, statement, parameters, context, executemany):
-        return "BEGIN IMMEDIATE" if statement == "BEGIN" else statement, parameters
+        return 'BEGIN IMMEDIATE' if statement == 'BEGIN' else statement, parameters
 
 
 def never_reuse_ids(path: str) -> None:
@@ -43,20 +43,20 @@ def never_reuse_ids(path: str) -> None:
     database = sqlite3.connect(path)
     try:
         tables = database.execute(
-            "SELECT name, sql FROM sqlite_master"
+            'SELECT name, sql FROM sqlite_master'
             " WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         ).fetchall()
         for name, sql in tables:
             numbered, count = re.subn(
-                r"\bid INTEGER NOT NULL", "id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL", sql
+                r'\bid INTEGER NOT NULL', 'id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL', sql
             )
             if not count:
                 continue
-            numbered = re.sub(r",\s*(CONSTRAINT \w+ )?PRIMARY KEY \(id\)", "", numbered)
+            numbered = re.sub(r',\s*(CONSTRAINT \w+ )?PRIMARY KEY \(id\)', '', numbered)
             if database.execute('SELECT count(*) FROM "%s"' % name).fetchone()[0]:
-                raise LocalHeatError("%s: table %s is not empty" % (path, name))
+                raise LocalHeatError('%s: table %s is not empty' % (path, name))
             indexes = database.execute(
-                "SELECT sql FROM sqlite_master"
+                'SELECT sql FROM sqlite_master'
                 " WHERE tbl_name = ? AND type = 'index' AND sql IS NOT NULL",
                 (name,),
             ).fetchall()

@@ -28,10 +28,9 @@ class _Handler(simple_server.WSGIRequestHandler):
     def address_string(self):
         return self.client_address[0]
 
-    def log_message(self, text, *args):
+    def log_request(self, code='-', size='-'):
         # a URL's query can hold a signature
-        line = (text % args).split("?")
-        sys.stderr.write("%s\n" % line[0])
+        sys.stderr.write('%s %s %s\n' % (self.command, self.path.partition('?')[0], code))
 
 
 def serve(app: Callable, port: int) -> Any:
@@ -41,7 +40,7 @@ def serve(app: Callable, port: int) -> Any:
     """
     server = simple_server.make_server(HOST, port, app, _Server, _Handler)
     threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+        target=server.serve_forever, kwargs={'poll_interval': 0.1}, daemon=True
     ).start()
     return server
 
