@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Do on a running server what diskimage-builder does in an image: install elements.
+
+Usage: install-elements.py [--hooks NAME,...] [--no-packages] ELEMENTS.json
+       install-packages NAME...
+
+ELEMENTS.json is an object:
+  agent  the elements of the agent, merged: {path: content}
+  hooks  the same of each hook: {name: {path: content}}
+Without arguments, as the script of a deployment, it installs the merged
+elements that the environment variable `elements` holds.
+
+Of each element, what matters at boot: package-installs.yaml and pkg-map (as
+package-installs/<element>.yaml and pkg-map/<element>), environment.d, bin,
+static and, in the order of their names, the scripts of pre-install.d,
+install.d and post-install.d.  The first that fails ends it.
+
+Environment, with diskimage-builder's meaning: DIB_DEFAULT_INSTALLTYPE,
+DIB_INSTALLTYPE_<element>.  Installing twice is harmless.
+
+The scripts find the second form on their PATH.  Python 3.6's standard library
+suffices, but for PyYAML, which cloud-init and the agents bring.
+"""
+import argparse
+import glob
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+PHASES = ('pre-install.d', 'install.d', 'post-install.d')
+ATTEMPTS = 4            # at what needs a mirror; pauses of 5, 10 and 20 seconds between them
+# What the agent rewrites is not taken back to its beginnings.
+KEPT = re.compile(r'/etc/[^/]+\.conf$')
+FAMILIES = {
+    'debian': ('debian', 'ubuntu'),
+    'redhat': ('almalinux', 'centos', 'fedora', 'openeuler', 'rhel', 'rocky'),
+    'suse': ('opensuse',),
+}
+MANAGERS = {
+    'debian': {
+        'have': ['dpkg-query', '--show', '--showformat=${db:Status-Status}\n'],
+        'refresh': ['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300', '--error-on=any', 'update'],
+        'install': ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300',
+                    '--no-install-recommends', 'install']},
+    'redhat': {
+        'have': ['rpm', '--query', '--whatprovides'],
+        'install': ['dnf', '-y', '--setopt=install_weak_deps=False', 'install']},
+    'suse': {
+        'have': ['rpm', '--query', '--whatprovides'],
+        'refresh': ['zypper', '--non-interactive', 'refresh'],
+        'install': ['zypper', '--non-interactive', 'install', '--no-recommends']},
+}
+
+
+class Failure(Exception):
+    """The elements cannot be installed; the message says why."""
+
+
+class System:
+    """This server's distribution, in diskimage-builder's words.
+
+    :param release: the content of /etc/os-release.
+    """
+
+    def __init__(self, release: str) -> None:
+        values = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', release, re.MULTILINE))
+        self.name = re.sub('-(leap|tumbleweed)$', '', values.get('ID', ''))
+        self.family = next(
+            (family for family, names in FAMILIES.items() if self.name in names), '')
+        if not self.family:
+            raise Failure(f'the distribution {self.name} is not known, only '
+                          + ', '.join(sorted(sum(FAMILIES.values(), ()))))
+        version = values.get('VERSION_ID', '')
+        if self.family == 'debian':
+            self.release = values.get('VERSION_CODENAME', '')
+        elif self.family == 'suse':
+            self.release = version
+        else:
+            self.release = version.split('.')[0] + ('-stream' if self.name == 'centos' else '')
+
+    def package(self, name: str, names: 'dict[str, Any]') -> str:
+        """What a package is called here.
+
+        :param names: an element's pkg-map.
+        """
+        for mapping in (names.get('release', {}).get(self.name, {}).get(self.release, {}),
+                        names.get('distro', {}).get(self.name, {}),
+                        names.get('family', {}).get(self.family, {}),
+                        names.get('default', {})):
+            if name in mapping:
+                return mapping[name]
+        return name
+
+    def install(self, packages: 'list[str]') -> None:
+        """Install packages, or files of packages, that are not there yet."""
+        manager = MANAGERS[self.family]
+        if not packages or self._have(manager['have'], packages):
+            return
+        for attempt in range(1, ATTEMPTS + 1):
+            failed = next((command for command in (manager.get('refresh', ['true']),
+                                                   manager['install'] + packages)
+                           if call(command)), None)
+            if failed is None:
+                return
+            if attempt < ATTEMPTS:
+                say(f'{failed[0]} failed; another try')
+                time.sleep(2.5 * 2 ** attempt)
+        raise Failure(f"packages: {' '.join(failed)} failed")
+
+    def _have(self, command: 'list[str]', packages: 'list[str]') -> bool:
+        done = subprocess.run(command + packages, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # dpkg knows packages, too, that were removed but for their configuration.
+        states = set(done.stdout.decode().split()) if self.family == 'debian' else {'installed'}
+        return done.returncode == 0 and states == {'installed'}
+
+
+def call(command: 'list[str]', **options: 'Any') -> int:
+    """Run a command; its status."""
+    try:
+        return subprocess.call(command, stdin=subprocess.DEVNULL, **options)
+    except OSError as error:
+        say(f'{command[0]} cannot run: {error.strerror}')
+        return 127
+
+
+def packages_of(tree: 'dict[str, str]', system: System) -> 'dict[str, list[str]]':
+    """The packages that elements want, by phase, by the names that they have here."""
+    yaml = load_yaml()
+    wanted = {}
+    for path in sorted(tree):
+        match = re.match(r'package-installs/(.+)\.yaml$', path)
+        if not match:
+            continue
+        element = match.group(1)
+        names = json.loads(tree.get('pkg-map/' + element, '{}'))
+        for package, variants in (yaml.safe_load(tree[path]) or {}).items():
+            for variant in variants if isinstance(variants, list) else [variants or {}]:
+                name = system.package(package, names)
+                if name and applies(variant, element):
+                    wanted.setdefault(variant.get('phase', 'install.d'), []).extend(name.split())
+    return wanted
+
+
+def applies(variant: 'dict[str, Any]', element: str) -> bool:
+    """Whether a line of package-installs.yaml is for this server."""
+    machine = platform.machine()
+    architecture = {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine)
+    conditions = variant.get('when') or []
+    return not (
+        # Nothing is removed from a running server.
+        variant.get('uninstall') or str(variant.get('dib_python_version', 3)) != '3'
+        or variant.get('installtype', install_type(element)) != install_type(element)
+        or architecture not in str(variant.get('arch', architecture)).split(', ')
+        or architecture in str(variant.get('not-arch', '')).split(', ')
+        or not all(holds(condition) for condition in (
+            conditions if isinstance(conditions, list) else [conditions])))
+
+
+def holds(condition: str) -> bool:
+    """Whether `VARIABLE = value` or `VARIABLE != value` is so."""
+    name, operator, value = re.match(r'\s*(\w+)\s*(!?=)\s*(.*?)\s*$', condition).groups()
+    return (os.environ.get(name, '') == value) == (operator == '=')
+
+
+def install_type(element: str) -> str:
+    default = os.environ.get('DIB_DEFAULT_INSTALLTYPE', 'source')
+    return os.environ.get('DIB_INSTALLTYPE_' + element.replace('-', '_'), default)
+
+
+def load_yaml() -> 'Any':
+    """PyYAML: this Python's own, or that of the agents' environment."""
+    venv = '/opt/stack/venvs/heat-agent/lib/python*/site-packages'
+    sys.path.extend(glob.glob(venv))
+    try:
+        import yaml
+    except ImportError:
+        raise Failure(f'there is no PyYAML, neither for {sys.executable} nor in {venv}')
+    return yaml
+
+
+def write_tree(tree: 'dict[str, str]', folder: str) -> None:
+    """Write merged elements; what names an interpreter is a program."""
+    for path, content in tree.items():
+        write(os.path.join(folder, path), content, 0o755 if content.startswith('#!') else 0o644)
+
+
+def write(path: str, content: str, mode: int) -> None:
+    """Write a file so that none ever sees half of it."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + '.new', 'w') as file:
+        file.write(content)
+    os.chmod(path + '.new', mode)
+    os.replace(path + '.new', path)
+
+
+def install_static(tree: 'dict[str, str]') -> None:
+    """As diskimage-builder's elements install-bin and install-static do."""
+    for path, content in tree.items():
+        kind, _, rest = path.partition('/')
+        target = {'bin': '/usr/local/bin/', 'static': '/'}.get(kind, '') + rest
+        if kind in ('bin', 'static') and not (KEPT.match(target) and os.path.exists(target)):
+            write(target, content, 0o755 if content.startswith('#!') else 0o644)
+
+
+def scripts(tree: 'dict[str, str]', phase: str) -> 'Iterator[str]':
+    """The scripts of a phase, in their order."""
+    found = []
+    for path in tree:
+        parts = path.split('/')
+        if parts[0] != phase or '.' in parts[-1]:
+            continue
+        # <element>-<type>-install: only for that type of installation.
+        choice = re.match('(.+)-([a-z]+)-install$', parts[1]) if len(parts) == 3 else None
+        if len(parts) == 2 or choice and install_type(choice.group(1)) == choice.group(2):
+            found.append(path)
+    return sorted(found, key=os.path.basename)
+
+
+def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
+    """Install merged elements.
+
+    :raises Failure: when a package or a script fails.
+    """
+    with open('/etc/os-release') as file:
+        system = System(file.read())
+    packages = packages_of(tree, system) if with_packages else {}
+    with tempfile.TemporaryDirectory(prefix='heat-elements-') as folder:
+        write_tree(tree, folder)
+        command = os.path.join(folder, 'install-packages')
+        shutil.copy(os.path.abspath(__file__), command)
+        os.chmod(command, 0o755)
+        os.environ.update(
+            PATH=f"{folder}:{os.environ['PATH']}", TMP_HOOKS_PATH=folder,
+            DISTRO_NAME=system.name, DIB_RELEASE=system.release, DEBIAN_FRONTEND='noninteractive')
+        for phase in PHASES:
+            system.install(packages.get(phase, []))
+            if phase == 'install.d':
+                install_static(tree)
+            for script in scripts(tree, phase):
+                say(script)
+                status = call([
+                    'bash', '-c',
+                    'for file in environment.d/*; do if [ -e "$file" ]; then . "$file"; fi; done; '
+                    'exec "$0"', os.path.join(folder, script)], cwd=folder)
+                if status:
+                    raise Failure(f'{script} failed with status {status}')
+    if os.path.isdir('/run/systemd/system'):    # as sd_booted(3)
+        call(['systemctl', 'daemon-reload'])
+    temporary = [os.path.basename(path) for path in tree
+                 if path.startswith('static/usr/lib/tmpfiles.d/')]
+    if temporary:
+        call(['systemd-tmpfiles', '--create'] + temporary)
+
+
+def say(message: str) -> None:
+    print(f'install-elements: {message}', flush=True)
+
+
+def chosen(elements: 'dict[str, Any]', hooks: 'list[str]') -> 'dict[str, str]':
+    """The agent's elements and those of some hooks, merged."""
+    tree = dict(elements['agent'])
+    for name in hooks:
+        if name not in elements['hooks']:
+            raise Failure(f'there is no hook {name}, only ' + ', '.join(sorted(elements['hooks'])))
+        tree.update(elements['hooks'][name])
+    return tree
+
+
+def main() -> None:
+    """Do what the command's name and arguments, or their absence, ask for."""
+    if os.path.basename(sys.argv[0]) == 'install-packages':
+        with open('/etc/os-release') as file:
+            System(file.read()).install(sys.argv[1:])
+        return
+    if len(sys.argv) == 1 and 'elements' in os.environ:
+        install(json.loads(os.environ.pop('elements')))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--hooks', default='', metavar='NAME,...', help='hooks to install, too')
+    parser.add_argument('--no-packages', action='store_true',
+                        help="do without the distribution's packages")
+    parser.add_argument('elements', metavar='ELEMENTS.json')
+    options = parser.parse_args()
+    with open(options.elements) as file:
+        elements = json.load(file)
+    install(chosen(elements, [name for name in options.hooks.split(',') if name]),
+            not options.no_packages)
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f'install-elements: {failure}')
