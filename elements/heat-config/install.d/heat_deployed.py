@@ -13,7 +13,8 @@ Three files for each deployment, in /var/lib/heat-config/deployed or where
     when, with what status code, and whether Heat was told
 
 The first two are the truth, and survive a power cut; the third only adds to
-them.  Like the hooks' library, beside which it lies, this needs nothing but
+them.  On a full disk the first may be empty: it still keeps the hook from
+running.  Like the hooks' library, beside which it lies, this needs nothing but
 Python 3.6's standard library and is ASCII.
 """
 import fcntl
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
 
 FOLDER = os.environ.get('HEAT_CONFIG_DEPLOYED') or '/var/lib/heat-config/deployed'
 OLD_FOLDER = os.environ.get('HEAT_CONFIG_DEPLOYED_OLD') or '/var/run/heat-config/deployed'
+LOGS = (os.environ.get('HEAT_CONFIG_LOGS') or os.environ.get('HEAT_SCRIPT_LOGS')
+        or '/var/log/heat-config')
 METADATA = os.environ.get('HEAT_SHELL_CONFIG') or '/var/run/heat-config/heat-config'
+
+# These describe a server, or are for people: no hook carries them out, and
+# Heat awaits no signal (public bug 1715497).
+GROUPS_WITHOUT_HOOK = ('os-apply-config', 'Heat::Ungrouped')
 
 # The signal's state: yet to be delivered; delivered; refused by Heat for
 # good; not awaited by Heat; of no use, for Heat awaits another one by now.
@@ -50,10 +57,13 @@ class Deployed:
         self.state_path = path + '.state'
         #: Made by heat-config-reboot: run the hook again after the next boot.
         self.reboot_path = path + '.reboot'
+        self.log_path = os.path.join(LOGS, name + '.log')
 
     @classmethod
     def of(cls, deployment: 'dict[str, Any]') -> 'Deployed':
-        return cls(file_name(str(deployment.get('id') or '')))
+        name = str(deployment.get('id') or '')
+        # With a dot it could be one of another's files: x.notify.json is x's.
+        return cls(file_name(name if '.' not in name else '/' + name))
 
     @classmethod
     def all(cls) -> 'Iterator[Deployed]':
@@ -88,42 +98,64 @@ class Deployed:
         write_file(self.state_path, dump(dict(self.state, **changes)))
 
     def take_up(self, deployment: 'dict[str, Any]') -> None:
-        """From here on the deployment's hook counts as run."""
+        """From here on the deployment's hook counts as run.
+
+        :raises OSError: when that cannot be recorded.
+        """
         for path in (self.response_path, self.reboot_path):
             remove(path)
-        described = Deployment(deployment)
-        write_file(self.state_path, dump({
-            'id': described.id, 'name': described.name, 'group': described.group,
-            'action': described.action, 'started': now()}))
-        write_file(self.deployment_path, dump(deployment), durable=True)
+        try:
+            write_file(self.state_path, dump(dict(description(deployment), started=now())))
+            write_file(self.deployment_path, dump(deployment), durable=True)
+        except OSError:
+            # Heat is going to be told of a failure, so it must not run later
+            # on; an empty file needs no room on the disk.
+            for path in (self.state_path, self.deployment_path):
+                open(path, 'ab').close()
+            raise
 
     def finish(self, response: 'dict[str, Any]') -> None:
         """Keep the response before anyone is told of it."""
+        response = dict({'deploy_status_code': 0}, **response)
+        # First what nobody looks at until there is a response.
+        self.update(finished=now(), status_code=response['deploy_status_code'])
         write_file(self.response_path, dump(response), durable=True)
-        self.update(finished=now(), signal=PENDING,
-                    status_code=response.get('deploy_status_code'))
+
+    def mark_as_done(self, deployment: 'dict[str, Any]') -> None:
+        """Keep the deployment from running, and Heat from being told anything."""
+        write_file(self.response_path, dump({}))
+        write_file(self.state_path, dump(dict(description(deployment), signal=NONE)))
+        write_file(self.deployment_path, dump(deployment), durable=True)
+
+
+def description(deployment: 'dict[str, Any]') -> 'dict[str, Any]':
+    """What a deployment's state says from the beginning."""
+    described = Deployment(deployment)
+    return {'id': described.id, 'name': described.name, 'group': described.group,
+            'action': described.action}
 
 
 def prepare() -> None:
-    """Make the folder, and move into it what an old agent kept elsewhere.
+    """Tidy the folder, and move into it what an old agent kept elsewhere.
 
-    Public bug 1513220: the old place is lost with each boot.
+    Public bug 1513220: the old place is lost with each boot.  The caller holds
+    the lock ``run``.
     """
-    make_folder(FOLDER)
     for name in os.listdir(FOLDER):
-        path = os.path.join(FOLDER, name)
-        # Left by a program that was killed; one that writes does not take so long.
-        if name.endswith('.tmp') and os.path.getmtime(path) < time.time() - 3600:
-            remove(path)
+        parts = name.split('.')
+        # Left half-written by a program that was killed, as its number tells.
+        if parts[-1] == 'tmp' and not os.path.exists(f'/proc/{parts[-2]}'):
+            remove(os.path.join(FOLDER, name))
     if not os.path.isdir(OLD_FOLDER) or os.path.samefile(FOLDER, OLD_FOLDER):
         return
     for name in os.listdir(OLD_FOLDER):
         old, new = os.path.join(OLD_FOLDER, name), os.path.join(FOLDER, name)
+        if not os.path.isfile(old):
+            continue
         if not os.path.exists(new):
             with open(old, 'rb') as file:
                 write_file(new, file.read(), durable=True)
         os.unlink(old)
-    os.rmdir(OLD_FOLDER)
 
 
 class lock:
@@ -134,6 +166,7 @@ class lock:
     """
 
     def __init__(self, name: str, wait: bool = True) -> None:
+        make_folder(FOLDER)
         self._file = open(os.path.join(FOLDER, f'.{name}.lock'), 'w')
         self._operation = fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)
 

@@ -27,7 +27,6 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing would cost each hook's start some milliseconds
@@ -168,23 +167,31 @@ class Workspace:
                 pass
 
     def read_outputs(self) -> 'dict[str, str]':
-        """The declared outputs that the tool wrote."""
+        """The declared outputs that the tool wrote.
+
+        :raises HookError: when one cannot be read.
+        """
         outputs = {}
+        # No more than Heat takes and a byte: the signal will say that it is too much.
+        room = 2 * OUTPUT_LIMIT + 1
         for name in self._deployment.output_names:
             try:
                 with open(self._output(name), 'rb') as file:
-                    # More than Heat takes; the signal will say that.
-                    text = file.read(2 * OUTPUT_LIMIT + 1)
+                    text = file.read(room)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                raise HookError(f'The output {name} cannot be read: {error.strerror}.')
+            room -= len(text)
             outputs[name] = text.decode('utf-8', 'replace')
         return outputs
 
-    def _output(self, name: str) -> str:
+    def _output(self, name: str) -> bytes:
         if '/' in name or '\0' in name:
             raise HookError(f'An output cannot be named {name!r}: it is read from a '
                             'file of that name.', BAD_DATA)
-        return f'{self.outputs_path}.{name}'
+        # Bytes, so that the locale has no say in it.
+        return _encode(f'{self.outputs_path}.{name}')
 
 
 class Result:
@@ -194,6 +201,7 @@ class Result:
     :param stdout: what it printed.
     :param stderr: what it printed as errors.
     :param outputs: the values of the deployment's outputs, by name.
+    :param timed_out: whether :func:`run` ended it for its time.
     """
 
     def __init__(
@@ -201,11 +209,13 @@ class Result:
             status_code: int = 0,
             stdout: str = '',
             stderr: str = '',
-            outputs: 'Mapping[str, Any] | None' = None) -> None:
+            outputs: 'Mapping[str, Any] | None' = None,
+            timed_out: bool = False) -> None:
         self.status_code = status_code
         self.stdout = stdout
         self.stderr = stderr
         self.outputs = dict(outputs or {})
+        self.timed_out = timed_out
 
     def response(self) -> 'dict[str, Any]':
         """The object that Heat expects in a signal."""
@@ -242,14 +252,16 @@ class Tail:
 
 def log(message: str) -> None:
     """Say something in the deployment's log."""
-    sys.stderr.write(message + '\n')
-    sys.stderr.flush()
+    echo((message + '\n').encode('utf-8', 'backslashreplace'))
 
 
 def echo(data: bytes) -> None:
     """Pass a tool's output on, so that it can be followed while it runs."""
-    sys.stderr.buffer.write(data)
-    sys.stderr.buffer.flush()
+    try:
+        sys.stderr.buffer.write(data)
+        sys.stderr.buffer.flush()
+    except OSError:
+        pass    # whoever listened is gone, and the work goes on
 
 
 def program(*names: str, variable: str, folders: 'Iterable[str]' = ()) -> str:
@@ -295,27 +307,35 @@ def run(
         timeout then ends the whole group.
     :param on_stdout: called with each piece of its output, as it comes.
     :param on_stderr: called with each piece of its error output.
-    :param limit: how many bytes of each stream the result keeps: the last.
+    :param limit: how many bytes of its output the result keeps: the last.
     :returns: its result; a command killed by signal N has the status 128+N,
         as in a shell, and one that was ended for its time 124.
     :raises HookError: when it cannot be started.
     """
     process = _start(command, env, cwd, new_group)
     sinks = {process.stdout: (on_stdout, Tail(limit)),
-             process.stderr: (on_stderr, Tail(limit))}
+             process.stderr: (on_stderr, Tail(OUTPUT_LIMIT))}
     unread = memoryview(stdin)
     signals = [] if timeout is None else [signal.SIGTERM, signal.SIGKILL]
     deadline = time.monotonic() + (timeout or 0)
     timed_out = False
 
-    def send(number: int) -> None:
+    def send(number: int) -> bool:
+        """Send a signal, or with 0 none; tell whether anyone was there to get it."""
         try:
             if new_group:
                 os.killpg(process.pid, number)
             else:
-                process.send_signal(number)
-        except ProcessLookupError:
-            pass
+                os.kill(process.pid, number)
+        except OSError:
+            return False
+        return True
+
+    def is_running() -> bool:
+        if process.poll() is None:
+            return True
+        # Its leader may obey SIGTERM at once; the others of a group have ten seconds, too.
+        return timed_out and new_group and bool(signals) and send(0)
 
     with selectors.DefaultSelector() as selector:
         def close(stream: 'Any') -> None:
@@ -327,13 +347,15 @@ def run(
             selector.register(stream, selectors.EVENT_READ)
         os.set_blocking(process.stdin.fileno(), False)
         selector.register(process.stdin, selectors.EVENT_WRITE)
-        while process.poll() is None:
+        while is_running():
             # Half a second: a process left behind may keep the pipes open,
             # so that their end does not tell of the command's.
             wait = 0.5
             if signals:
                 wait = max(0, min(wait, deadline - time.monotonic()))
-            if not selector.get_map():
+            if process.returncode is not None:
+                time.sleep(min(wait, 0.05))
+            elif not selector.get_map():
                 try:
                     process.wait(wait)
                 except subprocess.TimeoutExpired:
@@ -350,18 +372,18 @@ def run(
                 send(signals.pop(0))
                 deadline += 10
         for stream in sinks:
-            if not stream.closed:
-                _drain(stream, *sinks[stream])
+            # What full pipes hold at most; a process left behind may go on for ever.
+            for _ in range(16):
+                if not stream.closed and not _drain(stream, *sinks[stream]):
+                    close(stream)
         for key in list(selector.get_map().values()):
             close(key.fileobj)
-    if timed_out and new_group:
-        send(signal.SIGKILL)    # those of the group that outlived its leader
     status = process.returncode
     if timed_out:
         status = TIMED_OUT
     elif status < 0:
         status = 128 - status
-    return Result(status, *(tail.text() for _, tail in sinks.values()))
+    return Result(status, *(tail.text() for _, tail in sinks.values()), timed_out=timed_out)
 
 
 def _start(
@@ -387,7 +409,8 @@ def _start(
                             f'{_first_line(command[0])!r}, is not there.', NOT_EXECUTABLE)
         raise HookError(f'{command[0]}: command not found.', NOT_FOUND)
     except ValueError as error:     # a NUL, or '=' in a variable's name
-        raise HookError(f'{command[0]} cannot be given its arguments and environment: {error}.', BAD_DATA)
+        raise HookError(
+            f'{command[0]} cannot be given its arguments and environment: {error}.', BAD_DATA)
     except OSError as error:
         if error.errno == errno.ENOEXEC:
             raise HookError(f'{command[0]} cannot run: it is no program, and its first line, '
@@ -420,7 +443,7 @@ def _feed(stream: 'Any', data: memoryview) -> memoryview:
 
 
 def _drain(stream: 'Any', sink: 'Callable[[bytes], None]', tail: Tail) -> bool:
-    """Read what a full pipe holds; tell whether there may be more."""
+    """Read what is there, a chunk at most; tell whether there may be more."""
     try:
         data = os.read(stream.fileno(), CHUNK)
     except BlockingIOError:
@@ -458,7 +481,7 @@ def joined(value: 'Any', separator: str = ',') -> str:
 
 def fqdn() -> str:
     """The server's full name, as ``hostname -f`` tells it; '' if it has none."""
-    import socket   # few hooks need it
+    import socket  # few hooks need it
     try:
         return socket.getaddrinfo(socket.gethostname(), None, 0, socket.SOCK_DGRAM, 0,
                                   socket.AI_CANONNAME)[0][3]
@@ -573,6 +596,7 @@ def main(deploy: 'Callable[[Deployment, Workspace], Result]', tool: str) -> None
         result = Result(FAILED, stderr=message + '\n')
     except Exception:
         # An unforeseen error must reach the template's author, too.
+        import traceback  # slow to load
         text = traceback.format_exc()
         log(text)
         result = Result(FAILED, stderr=text)

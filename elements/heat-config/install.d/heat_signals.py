@@ -6,22 +6,22 @@ a command, to save the start of another interpreter.  Like the hooks' library,
 beside which it lies, this needs nothing but Python 3.6's standard library and
 is ASCII.
 """
-import importlib.machinery
-import importlib.util
 import os
 import shutil
+import sys
 import threading
 import time
-import traceback
+import types
 
 from heat_deployed import NONE, OBSOLETE, PENDING, REFUSED, SENT, Deployed, dump, lock, now, say
-from heat_hook import Deployment, HookError, run
+from heat_hook import FAILED, Deployment, HookError, Result, as_text, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 LONGEST_PAUSE = 600     # seconds between two tries to deliver a signal
+PATIENCE = 30           # seconds to try for
 
 
 class Signals:
@@ -32,13 +32,13 @@ class Signals:
 
     def __init__(self, deployments: 'list[Any]') -> None:
         self._command = os.environ.get('HEAT_CONFIG_NOTIFY') or 'heat-config-notify'
-        self._patience = float(os.environ.get('HEAT_CONFIG_NOTIFY_PATIENCE') or 30)
+        self._patience = patience_from_environment()
         self._loader = threading.Thread(target=self._load, daemon=True)
         self._notify = None
         self._wanted = {}
         for data in deployments:
             if isinstance(data, dict):
-                self._wanted.setdefault(receiver_of(data), set()).add(data.get('id'))
+                self._wanted.setdefault(receiver_of(data), set()).add(as_text(data.get('id')))
 
     def preload(self) -> None:
         """Load what signals, while a hook is running."""
@@ -50,18 +50,16 @@ class Signals:
         path = shutil.which(self._command)
         if path is None:
             return
-        name = 'heat_config_notify'
-        loader = importlib.machinery.SourceFileLoader(name, path)
-        spec = importlib.util.spec_from_loader(name, loader)
-        module = importlib.util.module_from_spec(spec)
+        module = types.ModuleType('heat_config_notify')
         try:
             with open(path, 'rb') as file:
-                if b'def deliver(' not in file.read():
-                    return      # another program of that name: it is run as a command
-            loader.exec_module(module)
+                source = file.read()
+            if b'def deliver(' not in source:
+                return      # another program of that name: it is run as a command
+            exec(compile(source, path, 'exec'), module.__dict__)
             module.preload()
         except Exception:
-            say(f'{path} cannot be loaded, and is run as a command:\n{traceback.format_exc()}')
+            say(f'{path} cannot be loaded, and is run as a command: {summary()}')
             return
         self._notify = module
 
@@ -75,7 +73,9 @@ class Signals:
             if deployed.is_finished() and not deployed.is_legacy():
                 state = deployed.state
                 due = state.get('next_try', 0)
-                if is_pending(state) and (at_once or due <= time.time()):
+                # Further away than it can be, it was set while the clock was wrong.
+                waits = 0 < due - time.time() <= LONGEST_PAUSE
+                if is_pending(state) and (at_once or not waits):
                     pending.append((due, deployed))
         # Whoever waits longest comes first, for the first that cannot be
         # delivered ends this: the others hardly could.
@@ -93,62 +93,72 @@ class Signals:
             state = deployed.state
             if not is_pending(state):
                 return True     # another dispatcher was quicker
-            outcome, problem = self._send(
-                deployed.deployment, deployed.response, deployed.deployment_path,
+            # An unreadable response must not be taken for that of a success.
+            response = deployed.response or Result(
+                FAILED, stderr=f'{deployed.response_path} is damaged: what the hook answered '
+                               'is lost.\n').response()
+            changes = self._send(
+                deployed.deployment, response, deployed.deployment_path,
                 self._patience if patience is None else patience)
-            changes = {'signal': outcome, 'problem': problem}
-            if outcome == PENDING:
+            if changes['signal'] == PENDING:
                 self._patience = 0  # Heat is away; the next deployment's hook can run
                 changes['attempts'] = state.get('attempts', 0) + 1
                 pause = min(15 * 2 ** changes['attempts'], LONGEST_PAUSE)
                 changes['next_try'] = int(time.time()) + pause
             else:
                 changes['signalled'] = now()
-            deployed.update(**changes)
-        if problem:
-            say(f"{state.get('name')}: signal {outcome}: {problem}")
-        return outcome != PENDING
+            if changes['problem']:
+                say(f"{state.get('name')}: signal {changes['signal']}: {changes['problem']}")
+            try:
+                deployed.update(**changes)
+            except OSError as error:    # it will be sent once more, which does no harm
+                say(f"{state.get('name')}: signal {changes['signal']}, which cannot be "
+                    f'recorded: {error}')
+        return changes['signal'] != PENDING
 
     def deliver_unrecorded(self, data: 'dict[str, Any]', response: 'dict[str, Any]') -> None:
         """Deliver a signal that cannot be kept for later."""
-        _, problem = self._send(data, response, '/dev/null', self._patience)
-        if problem:
-            say(f"{data.get('name')}: its signal is lost: {problem}")
+        changes = self._send(data, response, '/dev/null', self._patience)
+        say(f"{data.get('name')}: signal {changes['signal']}: {changes['problem']}")
 
     def _send(self, data: 'dict[str, Any]', response: 'dict[str, Any]', path: str,
-              patience: float) -> 'tuple[str, str]':
+              patience: float) -> 'dict[str, Any]':
         """Try to deliver a response.
 
-        :returns: the signal's state, and what is wrong.
+        :returns: what to change in the deployment's state: the signal's own,
+            and what is wrong.
         """
         if self._is_obsolete(data):
-            return OBSOLETE, 'Heat has another deployment for the same resource by now'
+            return outcome(OBSOLETE, 'Heat has another deployment for the same resource by now')
         self.preload()
         self._loader.join()
         if self._notify is None:
             return self._send_by_command(response, path, patience)
         if self._notify.transport_of(self._notify.inputs_of(data)) == 'NO_SIGNAL':
-            return NONE, ''
+            return outcome(NONE)
         try:
-            self._notify.deliver(data, response, patience)
+            sent = self._notify.deliver(data, response, patience)
         except self._notify.Final as error:
-            return REFUSED, str(error)
+            return outcome(REFUSED, str(error))
         except self._notify.SignalError as error:
-            return PENDING, str(error)
-        return SENT, ''
+            return outcome(PENDING, str(error))
+        except Exception:
+            return outcome(PENDING, summary())
+        return dict(outcome(SENT), status_code=sent.get('deploy_status_code'))
 
     def _send_by_command(self, response: 'dict[str, Any]', path: str,
-                         patience: float) -> 'tuple[str, str]':
+                         patience: float) -> 'dict[str, Any]':
         try:
             result = run([self._command, path], stdin=dump(response).encode('ascii'),
                          env={'HEAT_CONFIG_NOTIFY_PATIENCE': f'{patience:g}'},
                          timeout=patience + 300, new_group=True)
         except HookError as error:
-            return PENDING, str(error)
+            return outcome(PENDING, str(error))
         if result.status_code:
             lines = result.stderr.strip().splitlines()
-            return PENDING, f"{self._command} failed: {lines[-1] if lines else 'without a word'}"
-        return SENT, ''
+            reason = lines[-1] if lines else 'without a word'
+            return outcome(PENDING, f'{self._command} failed: {reason}')
+        return outcome(SENT)
 
     def _is_obsolete(self, data: 'dict[str, Any]') -> bool:
         """Whether Heat awaits the signal of a later action in its place.
@@ -157,14 +167,37 @@ class Signals:
         for that.
         """
         wanted = self._wanted.get(receiver_of(data), ())
-        return bool(wanted) and data.get('id') not in wanted
+        return bool(wanted) and as_text(data.get('id')) not in wanted
+
+
+def outcome(signal: str, problem: str = '') -> 'dict[str, Any]':
+    return {'signal': signal, 'problem': problem}
 
 
 def is_pending(state: 'dict[str, Any]') -> bool:
     return state.get('signal', PENDING) == PENDING
 
 
-def receiver_of(data: 'dict[str, Any]') -> 'tuple[Any, Any]':
+def receiver_of(data: 'dict[str, Any]') -> 'tuple[str, str]':
     """The stack and resource that a deployment's signal goes to."""
     inputs = Deployment(data).all_inputs
-    return inputs.get('deploy_stack_id'), inputs.get('deploy_resource_name')
+    return as_text(inputs.get('deploy_stack_id')), as_text(inputs.get('deploy_resource_name'))
+
+
+def patience_from_environment() -> float:
+    """HEAT_CONFIG_NOTIFY_PATIENCE, in seconds."""
+    text = os.environ.get('HEAT_CONFIG_NOTIFY_PATIENCE') or PATIENCE
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        say(f'HEAT_CONFIG_NOTIFY_PATIENCE is {text!r}, which is no number of seconds; '
+            f'{PATIENCE} are taken')
+        return PATIENCE
+
+
+def summary() -> str:
+    """An exception that nobody foresaw, without its message: that may hold secrets."""
+    kind, _, trace = sys.exc_info()
+    while trace.tb_next:
+        trace = trace.tb_next
+    return f'{kind.__name__} in {trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}'
