@@ -27,6 +27,8 @@ class HookTestCase(base.TestCase):
     #: Further variables of its environment that name files or folders, and what these are called
     #: below the test's root.
     paths: 'dict[str, str]' = {}
+    #: A config to test with, where that of fixtures/deployments/<group>.json does not serve.
+    config: Any = None
 
     def setUp(self) -> None:
         super().setUp()

@@ -12,6 +12,7 @@ RUN_LIST = ['recipe[apache]']
 class ChefTest(hooks.HookTestCase):
 
     group = 'chef'
+    config = RUN_LIST
 
     def converge(self, *answers, client='chef-client', **changes):
         self.fake(client, *answers)

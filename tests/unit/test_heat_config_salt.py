@@ -26,7 +26,7 @@ class SaltTest(hooks.HookTestCase):
         self.call = self.calls('salt-call')[-1]
         return response
 
-    def config(self):
+    def minion_config(self):
         """The minion's options: what the included files say, the last one first."""
         folder = self.call.argv[self.call.argv.index('--config-dir') + 1]
         with open(f'{folder}/minion', encoding='utf-8') as config:
@@ -39,7 +39,7 @@ class SaltTest(hooks.HookTestCase):
         self.assertEqual('--local', self.call.argv[0])
         self.assertEqual(['state.sls', ID], self.call.argv[-2:])
         self.assertEqual('a: {test.nop: []}', (self.working / f'{ID}.sls').read_text())
-        self.assertEqual({'base': [str(self.working)]}, self.config()['file_roots'])
+        self.assertEqual({'base': [str(self.working)]}, self.minion_config()['file_roots'])
 
     def test_a_state_may_be_structured(self):
         config = {'inline': {'pkg.installed': [{'name': '\U0001f600'}]}}
@@ -51,14 +51,14 @@ class SaltTest(hooks.HookTestCase):
     def test_inputs_are_options_of_the_minion(self):
         inputs = {'text': '\u00e9', 'number': 3, 'truth': False, 'map': {'a': 1}}
         self.call_salt(inputs=dict(inputs, none=None))
-        config = self.config()
+        config = self.minion_config()
         self.assertEqual(inputs, {key: config[key] for key in inputs})
         self.assertEqual('', config['none'])
         self.assertTrue(config['pillar_opts'])
 
     def test_inputs_are_for_root_alone(self):
         self.call_salt()
-        self.config()
+        self.minion_config()
         self.assertEqual(0o600, (self.root / self.included[-1]).stat().st_mode & 0o777)
 
     def test_the_servers_own_config_is_included_and_overridden(self):
@@ -67,7 +67,7 @@ class SaltTest(hooks.HookTestCase):
         for name in ('minion', 'minion.d/b.conf', 'minion.d/a.conf', 'grains'):
             (own / name).touch()
         self.call_salt()
-        self.config()
+        self.minion_config()
         self.assertEqual([str(own / name) for name in
                           ('minion', 'minion.d/a.conf', 'minion.d/b.conf')], self.included[:-1])
         self.assertEqual(own / 'grains', (self.root / self.included[-1]).with_name(
@@ -112,7 +112,7 @@ class SaltTest(hooks.HookTestCase):
                                 'files': {f'{self.outputs}/{ID}.result': 'made'}})
         self.assertEqual('made', self.deploy('salt')['result'])
         self.call = self.calls('salt-call')[0]
-        self.assertEqual(f'{self.outputs}/{ID}', self.config()['heat_outputs_path'])
+        self.assertEqual(f'{self.outputs}/{ID}', self.minion_config()['heat_outputs_path'])
 
     def test_what_salt_returned_may_be_an_output(self):
         states = {'x': state(0, True)}
