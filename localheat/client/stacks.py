@@ -92,8 +92,12 @@ class Stack:
         self._action = 'RESUME'
 
     def delete(self) -> None:
-        self._heat.stacks.delete(self.id)
+        """Begin to delete the stack; one that is deleted already stays so."""
         self._action = 'DELETE'
+        try:
+            self._heat.stacks.delete(self.id)
+        except exc.HTTPNotFound:
+            pass
 
     def wait(self, limit: float, step: float = 0.5) -> None:
         """Wait until what was begun is complete.

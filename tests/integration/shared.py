@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud that the tests share, and the image that its servers boot."""
+
+import atexit
+import contextlib
+import functools
+import os
+import tempfile
+from typing import Iterator
+
+from localheat.cli import CACHE
+from localheat.compute.config import ComputeConfig
+from localheat.services import Cloud
+
+# The folder of a cloud that runs already, for the processes of one test run.
+VARIABLE = 'LOCALHEAT_TEST_CLOUD'
+IMAGE = 'heat-agent'
+
+
+def image() -> str:
+    """Return the path in HEAT_IMAGE, empty when there is none."""
+    return os.environ.get('HEAT_IMAGE', '')
+
+
+@contextlib.contextmanager
+def new_cloud(**options: object) -> Iterator[Cloud]:
+    """Start a cloud that has the image; leave nothing of it behind.
+
+    :param options: for Cloud.create
+    """
+    compute = ComputeConfig({IMAGE: image()})
+    with tempfile.TemporaryDirectory(prefix='localheat-') as directory:
+        with Cloud.create(directory, compute, cache=CACHE, **options) as cloud:
+            yield cloud
+
+
+@functools.lru_cache(maxsize=None)
+def cloud() -> Cloud:
+    """Return the cloud of this test run."""
+    directory = os.environ.get(VARIABLE)
+    if directory:
+        return Cloud(directory)
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(new_cloud())
