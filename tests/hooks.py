@@ -29,6 +29,8 @@ class HookTestCase(base.TestCase):
     paths: 'dict[str, str]' = {}
     #: A config to test with, where that of fixtures/deployments/<group>.json does not serve.
     config: Any = None
+    #: Options to test with, such as short timeouts, in place of those recorded.
+    options: 'Optional[dict[str, Any]]' = None
 
     def setUp(self) -> None:
         super().setUp()

@@ -2,7 +2,7 @@
 """What holds for every hook. Hooks are found by themselves; so are the programs that they drive.
 
 An element whose hook drives a program names it in a file heat-tools/<tool> (see the element
-heat-tools). What else these tests need to know stands in the hook's own, as `paths` and `config`.
+heat-tools). What else these tests need stands in the hook's own: `paths`, `config`, `options`.
 """
 
 import importlib
@@ -51,13 +51,14 @@ class ContractTestCase(hooks.HookTestCase):
 
     def setUp(self):
         case = test_case(self.group)
-        self.paths, self.config = case.paths, case.config
+        self.paths, self.config, self.options = case.paths, case.config, case.options
         super().setUp()
 
     def deployment(self, **changes):
         """The recorded deployment; what it writes to /tmp goes to the sandbox."""
-        if self.config is not None:
-            changes.setdefault('config', self.config)
+        for name in 'config', 'options':
+            if getattr(self, name) is not None:
+                changes.setdefault(name, getattr(self, name))
         text = json.dumps(deployments.load(recorded(self.group), **changes))
         return json.loads(text.replace('/tmp/', f'{self.root}/'))
 
