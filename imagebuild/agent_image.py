@@ -7,7 +7,7 @@ import pathlib
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from imagebuild import build, distros, machine, recipe, tools
 from imagebuild.errors import Refusal
