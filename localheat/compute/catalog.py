@@ -2,10 +2,10 @@
 """The flavors and images that a server can name."""
 
 import uuid
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from localheat.compute.config import ComputeConfig
-from localheat.compute.http import not_found
+from localheat.compute.http import ApiError, not_found
 
 # A flavor of this name chooses the kind of server; vCPUs and MiB of RAM are QEMU's.
 KINDS = ('qemu', 'chroot')
@@ -57,8 +57,14 @@ class Catalog:
             return _image(next(iter(self._config.images)), name_or_id)
         raise not_found('Image', name_or_id)
 
-    def images(self) -> List[Dict[str, Any]]:
-        return [_image(name) for name in self._config.images]
+    def images(self, name: Optional[str] = None) -> List[Dict[str, Any]]:
+        """Return all images, or the one of a name, if there is one."""
+        if name is None:
+            return [_image(name) for name in self._config.images]
+        try:
+            return [self.image(name)]
+        except ApiError:
+            return []
 
     def image_path(self, image_id: str) -> str:
         """Return the file of an image."""

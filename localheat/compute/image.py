@@ -7,7 +7,7 @@ from localheat.compute.http import Request, Router
 
 def router(catalog: Catalog) -> Router:
     """Return the API."""
-    result = Router(lambda status, message: {'code': status, 'message': message})
+    result = Router(lambda status, message: {'error': {'code': status, 'message': message}})
 
     @result.route('GET', '')
     def versions(request: Request):
@@ -20,8 +20,7 @@ def router(catalog: Catalog) -> Router:
 
     @result.route('GET', '/v2/images')
     def index(request: Request):
-        name = request.query.get('name')
-        return 200, {'images': [catalog.image(name)] if name else catalog.images()}
+        return 200, {'images': catalog.images(request.query.get('name'))}
 
     @result.route('GET', '/v2/images/{}')
     def show(request: Request, image_id: str):

@@ -11,7 +11,8 @@ from localheat.compute.model import Server
 from localheat.compute.network import Network
 
 ROOT = '/v2.1'
-MICROVERSION = '2.90'
+# From 2.37 on, Heat's client refuses to create a server whose template names no networks.
+MICROVERSION = '2.36'
 LIMITS = {
     'maxServerMeta': 128, 'maxPersonality': 5, 'maxPersonalitySize': 10240,
     'maxTotalInstances': 100, 'totalInstancesUsed': 0,

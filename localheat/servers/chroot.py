@@ -25,7 +25,8 @@ UNIT = 'os-collect-config.service'
 class ChrootMachine(Machine):
     """A machine that runs an image's os-collect-config as its systemd unit would.
 
-    What cloud-init would do is done for the agent's own files alone; see ``user_data``.
+    What cloud-init would do is done for the agent's own files alone; see ``user_data``. Only an
+    image without agent runs its cloud-init, to get one; see ``first_boot``.
     """
 
     def __init__(self, spec: Spec):
@@ -53,6 +54,7 @@ class ChrootMachine(Machine):
             'image': image, 'offset': offset, 'size': size, 'directory': spec.directory,
             'name': spec.name, 'address': spec.address, 'unit': UNIT,
             'files': user_data.agent_files(spec.user_data) if fresh else {},
+            'user_data': spec.user_data.decode() if fresh else '',
         }
         files.write(spec.path('plan.json'), json.dumps(plan))
         source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

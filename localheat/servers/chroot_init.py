@@ -16,6 +16,7 @@ import sys
 import time
 from typing import Any, Dict, List
 
+from localheat.servers import first_boot
 from localheat.servers.network import DNS, GATEWAY, METADATA, PREFIX
 from localheat.servers.unit import Unit
 
@@ -36,6 +37,9 @@ def main(path: str) -> None:
     root = mount_root(plan)
     configure(root, plan)
     connect(plan['address'])
+    if plan['user_data'] and not Unit.path(root, plan['unit']):
+        os.environ['PATH'] = PATH
+        first_boot.run(root, plan['name'], plan['user_data'])
     Supervisor(root, Unit(root, plan['unit'])).run()
 
 

@@ -5,7 +5,7 @@ import glob
 import os
 import re
 import shlex
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from localheat.errors import LocalHeatError
 
@@ -24,8 +24,7 @@ class Unit:
     """
 
     def __init__(self, root: str, name: str):
-        paths = [os.path.join(root, folder, name) for folder in FOLDERS]
-        path = next((path for path in paths if os.path.isfile(path)), None)
+        path = self.path(root, name)
         if path is None:
             raise LocalHeatError(
                 'The image has no systemd unit %s.' % name,
@@ -33,9 +32,16 @@ class Unit:
             )
         self.root = root
         self.settings: Dict[str, List[str]] = {}
-        drop_ins = [drop_in for path in paths for drop_in in glob.glob(path + '.d/*.conf')]
+        drop_ins = [drop_in for folder in FOLDERS
+                    for drop_in in glob.glob(os.path.join(root, folder, name) + '.d/*.conf')]
         for item in [path] + sorted(drop_ins, key=os.path.basename):
             self._read(item)
+
+    @staticmethod
+    def path(root: str, name: str) -> Optional[str]:
+        """Return where an image has a unit, None if it has no such unit."""
+        paths = [os.path.join(root, folder, name) for folder in FOLDERS]
+        return next((path for path in paths if os.path.isfile(path)), None)
 
     def _read(self, path: str) -> None:
         with open(path) as stream:

@@ -55,6 +55,7 @@ class Cloud:
             raise LocalHeatError('%s is not empty.' % directory, 'Name another folder.')
         compute = compute or ComputeConfig()
         compute.check()
+        setup.versions()
         os.makedirs(directory, mode=0o700, exist_ok=True)
         state = State.new(directory)
         store = setup.Cache(cache) if cache else None

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from typing import List
 
 from localheat import files
 from localheat.errors import LocalHeatError
@@ -19,6 +20,23 @@ from localheat.services.state import HOST, HOST_SEEN_BY_SERVERS, REGION, State
 
 DATABASES = ('keystone.sqlite', 'heat.sqlite')
 KEYS = ('fernet-keys', 'credential-keys')
+
+
+def versions() -> List[str]:
+    """Return names and versions of the services that are installed.
+
+    :raises LocalHeatError: when one is not
+    """
+    try:
+        return [
+            '%s-%s' % (name, importlib.metadata.version(name))
+            for name in ('keystone', 'openstack-heat')
+        ]
+    except importlib.metadata.PackageNotFoundError as error:
+        raise LocalHeatError(
+            '%s is not installed for %s.' % (error.name, sys.executable),
+            'pip install -r localheat/requirements.txt -c localheat/constraints.txt',
+        )
 
 
 def make_databases(state: State) -> None:
@@ -129,11 +147,7 @@ class Cache:
     """
 
     def __init__(self, directory: str):
-        versions = [
-            '%s-%s' % (name, importlib.metadata.version(name))
-            for name in ('keystone', 'openstack-heat')
-        ]
-        self.directory = os.path.join(directory, '_'.join(versions))
+        self.directory = os.path.join(directory, '_'.join(versions()))
 
     def fill(self, state: State) -> None:
         """Keep a complete new cloud, unless another process has been quicker."""

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base class of integration tests."""
 
+import contextlib
 import os
 import pathlib
+import time
 import uuid
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from localheat.client import Stack, StackFailed, Stacks
+from localheat.services import Cloud
 from tests import base
 from tests.integration import shared
 from tests.integration.reports import Reports
@@ -32,7 +35,18 @@ class IntegrationTestCase(base.TestCase):
             self.fail('HEAT_IMAGE: there is no file %s' % image)
         if os.geteuid() != 0:
             self.skipTest('a chroot and its mounts take root')
-        self.cloud = shared.cloud()
+        self._use(shared.cloud())
+
+    def own_cloud(self) -> Cloud:
+        """Use a cloud from now on that is this test's alone, and return it."""
+        context = contextlib.ExitStack()
+        self.addCleanup(context.close)
+        cloud = context.enter_context(shared.new_cloud())
+        self._use(cloud)
+        return cloud
+
+    def _use(self, cloud: Cloud) -> None:
+        self.cloud = cloud
         self.stacks = Stacks(self.cloud.environment)
         self.servers = self.stacks.servers
 
@@ -48,6 +62,14 @@ class IntegrationTestCase(base.TestCase):
         if limit is not None:
             stack.wait(limit)
         return stack
+
+    def wait_for(self, condition: Callable[[], bool], limit: float) -> None:
+        """Wait until a condition holds; fail when it takes longer than a number of seconds."""
+        end = time.monotonic() + limit
+        while not condition():
+            if time.monotonic() > end:
+                self.fail('not so after %d s' % limit)
+            time.sleep(0.5)
 
     def update(self, stack: Stack, limit: float, **parameters: Any) -> None:
         stack.update(parameters)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first boot of a pristine image in a chroot: its own cloud-init with the server's user data.
+
+Of cloud-init's modules only those run by which user data install something: write_files, runcmd and
+the user's scripts, beside part handlers and boot hooks. The others configure a machine, and a
+chroot is none.
+"""
+
+import os
+import subprocess
+
+from localheat import files
+
+SETTINGS = """\
+datasource_list: [NoCloud]
+network: {config: disabled}
+cloud_init_modules: [write_files]
+cloud_config_modules: [runcmd]
+cloud_final_modules: [scripts_user]
+"""
+STAGES = (['init'], ['modules', '--mode=config'], ['modules', '--mode=final'])
+
+
+def run(root: str, name: str, user_data: str) -> None:
+    """Run cloud-init; what it prints goes to standard output.
+
+    :param root: folder of the root file system
+    :param name: of the server
+    :param user_data: as the server gets it
+    """
+    seed = os.path.join(root, 'var/lib/cloud/seed/nocloud')
+    os.makedirs(seed, exist_ok=True)
+    files.write(os.path.join(seed, 'user-data'), user_data)
+    files.write(os.path.join(seed, 'meta-data'), 'instance-id: %s\n' % name)
+    files.write(os.path.join(root, 'etc/cloud/cloud.cfg.d/99-localheat.cfg'), SETTINGS)
+    for stage in STAGES:
+        done = subprocess.run(['chroot', root, 'cloud-init', *stage], stdin=subprocess.DEVNULL)
+        print('cloud-init %s ended with status %d.' % (' '.join(stage), done.returncode),
+              flush=True)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers with nothing to do, with none of their own, and with their power cut."""
+
+from localheat.services.state import HOST_SEEN_BY_SERVERS
+from tests.integration import base, shared
+
+CHROOT = base.LIMITS['chroot']
+
+
+class ServerTest(base.IntegrationTestCase):
+    def test_a_server_without_deployments_is_complete_and_its_agent_content(self) -> None:
+        stack = self.create('no_deployment.yaml', CHROOT, flavor='chroot', image=shared.IMAGE)
+        server = stack.server('server')
+        self.wait_for(
+            lambda: 'Completed phase migration' in self.servers.console(server, 1000), CHROOT)
+        self.assertNotIn('Traceback', self.servers.console(server, 1000))
+
+    def test_a_server_that_is_none_of_novas_gets_its_deployments(self) -> None:
+        stack = self.create('deployed_server.yaml', CHROOT)
+        deployment, = stack.metadata('server')['deployments']
+        self.assertEqual('script', deployment['group'])
+        agent = stack.outputs()['agent']
+        self.assertEqual(['heat', 'local'], agent['collectors'])
+        # where the agent, which is not on this machine, would reach Keystone
+        self.assertEqual(
+            self.cloud.state.url('keystone', HOST_SEEN_BY_SERVERS) + '/v3',
+            agent['heat']['auth_url'])
+
+    def test_a_server_whose_power_was_cut_goes_on_where_it_was(self) -> None:
+        told = self.reports()
+        parameters = {'flavor': 'chroot', 'image': shared.IMAGE, 'report_url': told.url}
+        stack = self.create('deployments.yaml', CHROOT, **parameters)
+        server = stack.server('server')
+        told.take()
+        self.servers.stop(server, hard=True)
+        self.servers.start(server)
+        self.update(stack, CHROOT, **parameters, greeting='back again')
+        self.assertEqual('back again, UPDATE', stack.outputs()['signal_by_cfn']['answer'])
+        self.assertEqual(
+            ['signal_by_cfn UPDATE', 'signal_by_heat UPDATE'], sorted(told.take()))
+
+
+class ServiceTest(base.IntegrationTestCase):
+    def test_a_stack_survives_a_restart_of_heat(self) -> None:
+        cloud = self.own_cloud()
+        told = self.reports()
+        parameters = {'flavor': 'chroot', 'image': shared.IMAGE, 'report_url': told.url}
+        stack = self.create('deployments.yaml', CHROOT, **parameters)
+        cloud.services['heat'].stop()
+        cloud.start()
+        self.update(stack, CHROOT, **parameters, greeting='back again')
+        self.assertEqual('back again, UPDATE', stack.outputs()['signal_by_heat']['answer'])
