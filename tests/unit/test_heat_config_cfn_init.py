@@ -21,11 +21,11 @@ SECTION = 'AWS::CloudFormation::Init'
 class HookTest(hooks.HookTestCase):
 
     group = 'cfn-init'
+    paths = {'HEAT_CFN_INIT_LAST_METADATA_DIR': 'cache/heat-cfntools'}
 
     def setUp(self):
         super().setUp()
         self.metadata = self.root / 'cache/heat-cfntools/last_metadata'
-        self.sandbox.env['HEAT_CFN_INIT_LAST_METADATA_DIR'] = str(self.metadata.parent)
 
     def test_cfn_init_finds_the_config_in_its_metadata(self):
         self.fake('cfn-init')

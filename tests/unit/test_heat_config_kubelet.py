@@ -31,11 +31,11 @@ RUNNING = THE_POD, containers(web='RUNNING', db='RUNNING')
 class KubeletTestCase(hooks.HookTestCase):
 
     group = 'kubelet'
+    paths = {'HEAT_KUBELET_MANIFESTS': 'manifests'}
 
     def setUp(self):
         super().setUp()
         self.manifests = self.root / 'manifests'
-        self.sandbox.env['HEAT_KUBELET_MANIFESTS'] = str(self.manifests)
 
     def run_config(self, config=POD, id='id-1', options=OPTIONS, inputs=RESOURCE, **fields):
         return self.deploy('kubelet', id=id, config=config, options=options, inputs=inputs,
@@ -159,6 +159,13 @@ class WaitTest(KubeletTestCase):
         self.fake('crictl', {'status': 1, 'stderr': 'connection refused'})
         response = self.run_config(options=dict(OPTIONS, images_timeout=0))
         self.assertIn('connection refused', response['deploy_stderr'])
+
+    def test_a_crictl_that_is_not_understood_is_a_failure_at_once(self):
+        for stdout in ('', 'no json', '[]', '{}', '{"items": null}'):
+            self.fake('crictl', {'stdout': stdout})
+            response = self.run_config(options=None)
+            self.assertEqual(1, response['deploy_status_code'])
+            self.assertIn('crictl pods printed no JSON object', response['deploy_stderr'])
 
     def test_a_missing_crictl_is_a_failure_that_changes_nothing(self):
         response = self.run_config()

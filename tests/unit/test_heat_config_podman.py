@@ -20,6 +20,7 @@ def pod(**labels):
 class PodmanTest(hooks.HookTestCase):
 
     group = 'podman'
+    config = {'web': {'image': 'nginx'}}
 
     def run_config(self, config, **fields):
         return self.deploy('docker-cmd', id='id-1', config=config, inputs={

@@ -98,25 +98,26 @@ class Runtime:
         """The state of each of the pod's containers that there is, by name."""
         states = {}
         self.problem = ''
-        pods = self._ask('pods', '--label', 'config_id=' + self._config_id).get('items')
-        for pod in pods or ():
-            listed = self._ask('ps', '--all', '--pod', pod['id']).get('containers')
-            for container in listed or ():
+        for pod in self._ask('items', 'pods', '--label', 'config_id=' + self._config_id):
+            for container in self._ask('containers', 'ps', '--all', '--pod', pod['id']):
                 name = container['metadata']['name']
                 # One that was started again is there more than once.
                 if states.get(name) != 'CONTAINER_RUNNING':
                     states[name] = container['state']
         return states
 
-    def _ask(self, *arguments: str) -> 'dict[str, Any]':
+    def _ask(self, key: str, *arguments: str) -> 'list[dict[str, Any]]':
+        """The list that a command of crictl prints as the value of a key."""
         result = run([self._crictl, *arguments, '--output', 'json'],
                      on_stdout=lambda data: None, on_stderr=lambda data: None)
-        try:
-            return json.loads(result.stdout)
-        except ValueError:
+        if result.status_code:
             # It may be starting; whoever waits says so if it never does.
-            self.problem = result.stderr.strip() or f'crictl ended with {result.status_code}'
-            return {}
+            self.problem = f'crictl said: {result.stderr.strip()}'
+            return []
+        try:
+            return list(json.loads(result.stdout)[key])
+        except (KeyError, TypeError, ValueError):
+            raise HookError(f'crictl {arguments[0]} printed no JSON object with "{key}".')
 
 
 def wait(runtime: Runtime, names: 'list[str]', timeout: float, period: float,

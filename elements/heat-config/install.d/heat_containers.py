@@ -193,8 +193,12 @@ class Engine:
         # One that has gone meanwhile makes it fail, after it told of the others.
         told = self._quietly('container', 'inspect', '--format',
                              '{{.Id}} {{.Name}} {{json .Config.Labels}}', *ids).stdout
-        return [Container(id, name.lstrip('/'), json.loads(labels_))
-                for id, name, labels_ in (line.split(' ', 2) for line in told.splitlines())]
+        containers = []
+        for line in told.splitlines():
+            id, _, rest = line.partition(' ')
+            name, _, labels_ = rest.partition(' ')
+            containers.append(Container(id, name.lstrip('/'), self._parse(labels_)))
+        return containers
 
     def _filters(self, labels: 'dict[str, str]') -> 'list[str]':
         return [f'--filter=label={label}={value}'
@@ -203,6 +207,12 @@ class Engine:
     def call(self, arguments: 'list[str]', stdin: bytes = b'') -> Result:
         """Run a command whose output is the deployment's."""
         return run([self._program] + arguments, stdin=stdin)
+
+    def _parse(self, text: str) -> 'Any':
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise HookError(f'{self._program} printed no JSON: {text[:200]!r}.')
 
     def _quietly(self, *arguments: str) -> Result:
         return run([self._program, *arguments], limit=LIST_LIMIT,
@@ -257,7 +267,7 @@ class Podman(Engine):
 
     def _pods(self, **labels: str) -> 'list[dict[str, Any]]':
         listed = self._check('pod', 'ps', '--format=json', *self._filters(labels))
-        return json.loads(listed or '[]') or []
+        return self._parse(listed or '[]') or []
 
 
 def docker() -> Engine:
