@@ -45,6 +45,7 @@ class Instance:
     keys: Dict[str, str] = dataclasses.field(default_factory=dict)
     admin_password: str = ''
     user_data: Optional[bytes] = None
+    vendor_data: Dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def hostname(self) -> str:
@@ -57,7 +58,7 @@ def contents(instance: Instance) -> Dict[str, bytes]:
     """Return the drive's files: contents by path."""
     documents = {
         'meta_data': _meta_data(instance), 'network_data': _network_data(instance),
-        'vendor_data': {}, 'vendor_data2': {},
+        'vendor_data': instance.vendor_data, 'vendor_data2': {},
     }
     encoded = {name: json.dumps(document).encode() for name, document in documents.items()}
     result = {}

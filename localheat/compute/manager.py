@@ -8,7 +8,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Optional
 
-from localheat.compute import config_drive
+from localheat.compute import config_drive, vendor_data
 from localheat.compute.catalog import Catalog
 from localheat.compute.collection import Collection
 from localheat.compute.http import ApiError, not_found
@@ -225,6 +225,7 @@ class Manager:
             address=port['fixed_ips'][0]['ip_address'], mac=port['mac_address'],
             network=port['network_id'], metadata=server.metadata, keys=keys,
             admin_password=server.admin_password, user_data=server.raw_user_data or None,
+            vendor_data=vendor_data.document(),
         )
 
     def _boot(self, server: Server) -> None:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from localheat.servers import first_boot
 from localheat.servers.network import DNS, GATEWAY, METADATA, PREFIX
@@ -38,8 +38,10 @@ def main(path: str) -> None:
     configure(root, plan)
     connect(plan['address'])
     if plan['user_data'] and not Unit.path(root, plan['unit']):
-        os.environ['PATH'] = PATH
-        first_boot.run(root, plan['name'], plan['user_data'])
+        first_boot.run(root, plan['name'], plan['user_data'], PATH)
+        if not Unit.path(root, plan['unit']):
+            Supervisor(root).wait()
+            return
     Supervisor(root, Unit(root, plan['unit'])).run()
 
 
@@ -110,7 +112,7 @@ def connect(address: str) -> None:
 class Supervisor:
     """Runs a unit's service, reaps what it leaves, and obeys standard input."""
 
-    def __init__(self, root: str, unit: Unit):
+    def __init__(self, root: str, unit: Optional[Unit] = None):
         self._root = root
         self._unit = unit
         self._stopped = False
@@ -128,6 +130,12 @@ class Supervisor:
             if not restart:
                 break
             self._idle(self._unit.restart_after)
+
+    def wait(self) -> None:
+        """Let what has been started run on; return when the machine is to end."""
+        while not self._stopped:
+            self._reap()
+            self._obey()
 
     def _start(self, command: List[str]) -> int:
         environment = {'PATH': PATH, **self._unit.environment}

@@ -21,12 +21,13 @@ cloud_final_modules: [scripts_user]
 STAGES = (['init'], ['modules', '--mode=config'], ['modules', '--mode=final'])
 
 
-def run(root: str, name: str, user_data: str) -> None:
+def run(root: str, name: str, user_data: str, search_path: str) -> None:
     """Run cloud-init; what it prints goes to standard output.
 
     :param root: folder of the root file system
     :param name: of the server
     :param user_data: as the server gets it
+    :param search_path: PATH; nothing else of this machine's environment is the server's
     """
     seed = os.path.join(root, 'var/lib/cloud/seed/nocloud')
     os.makedirs(seed, exist_ok=True)
@@ -34,6 +35,7 @@ def run(root: str, name: str, user_data: str) -> None:
     files.write(os.path.join(seed, 'meta-data'), 'instance-id: %s\n' % name)
     files.write(os.path.join(root, 'etc/cloud/cloud.cfg.d/99-localheat.cfg'), SETTINGS)
     for stage in STAGES:
-        done = subprocess.run(['chroot', root, 'cloud-init', *stage], stdin=subprocess.DEVNULL)
+        done = subprocess.run(['chroot', root, 'cloud-init', *stage], stdin=subprocess.DEVNULL,
+                              env={'PATH': search_path})
         print('cloud-init %s ended with status %d.' % (' '.join(stage), done.returncode),
               flush=True)

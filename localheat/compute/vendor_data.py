@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this "cloud" adds to every server, by vendor data: the agent's output on the console.
+
+A server whose stack waits is asked by its console, for there is no other way in. A user's own
+bootcmd takes the place of this one.
+"""
+
+import json
+from typing import Any, Dict
+
+_UNIT = '/run/systemd/system/os-collect-config.service.d'
+_COMMAND = (
+    'mkdir -p %s; printf "[Service]\\nStandardOutput=journal+console\\n" > %s/console.conf; '
+    'systemctl daemon-reload' % (_UNIT, _UNIT)
+)
+
+
+def document() -> Dict[str, Any]:
+    """Return vendor_data.json, from which cloud-init reads the key "cloud-init"."""
+    # JSON is YAML
+    config = {'bootcmd': [['sh', '-c', _COMMAND]]}
+    return {'cloud-init': '#cloud-config\n' + json.dumps(config)}
