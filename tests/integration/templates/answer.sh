@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Inputs and outputs are the script hook's: variables and $heat_outputs_path.<name>.
+# shellcheck disable=SC2154
 set -eu
 report() {
     python3 -c '
