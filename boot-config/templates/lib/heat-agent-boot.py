@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 REASON = os.path.join(FOLDER, 'failure')
 FIRST_METADATA = '/var/lib/heat-cfntools/cfn-init-data'
-UNIT = 'heat-agent-failure'
 
 PATIENCE = 600          # seconds to wait for Heat; without it there is no agent anyway
 POLLING_INTERVAL = 20   # seconds between two looks for deployments to signal
@@ -305,16 +304,16 @@ def without_passwords(text: str) -> str:
 
 
 def report_in_background() -> None:
-    """Start what tells Heat; it ends when somebody starts the agent."""
-    try:
-        subprocess.check_call([
-            'systemd-run', '--unit', UNIT, '--collect',
-            '--property', 'Conflicts=os-collect-config.service',
-            '--property', 'Restart=on-failure', '--property', 'RestartSec=20',
+    """Start what tells Heat; as a unit, it ends when somebody starts the agent."""
+    command = [sys.executable, '-B', os.path.abspath(__file__), '--report']
+    unit = ['systemd-run', '--unit', 'heat-agent-failure', '--collect',
             '--description', 'Tell Heat that the agent could not be installed',
-            sys.executable, '-B', os.path.abspath(__file__), '--report'])
-    except (OSError, subprocess.CalledProcessError) as error:
-        alert(f'Heat will not hear of it: {error}')
+            '--property', 'Restart=on-failure', '--property', 'RestartSec=20',
+            '--property', 'Conflicts=os-collect-config.service heat-container-agent.service']
+    try:
+        subprocess.check_call(unit + command)
+    except (OSError, subprocess.CalledProcessError):
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def report(heat: Heat, reason: str) -> None:

@@ -8,8 +8,9 @@ Usage: install-elements.py [--hooks NAME,...] [--no-packages] ELEMENTS.json
 ELEMENTS.json is an object:
   agent  the elements of the agent, merged: {path: content}
   hooks  the same of each hook: {name: {path: content}}
-Without arguments, as the script of a deployment, it installs the merged
-elements that the environment variable `elements` holds.
+As the script of a deployment, without arguments, it installs the hook that
+the environment variable `hook` names, whose merged elements are JSON in the
+last line of the script itself: a variable could not hold as much.
 
 Of each element, what matters at boot: package-installs.yaml and pkg-map (as
 package-installs/<element>.yaml and pkg-map/<element>), environment.d, bin,
@@ -277,14 +278,23 @@ def chosen(elements: 'dict[str, Any]', hooks: 'list[str]') -> 'dict[str, str]':
     return tree
 
 
+def attached(hook: str) -> 'dict[str, str]':
+    """The elements of a hook, which install_hook.yaml has appended to this file."""
+    with open(__file__) as file:
+        tree = json.loads(file.read().rpartition('\n# elements: ')[2])
+    if f'install.d/hook-{hook}.py' not in tree:
+        raise Failure(f'there is no hook {hook}')
+    return tree
+
+
 def main() -> None:
     """Do what the command's name and arguments, or their absence, ask for."""
     if os.path.basename(sys.argv[0]) == 'install-packages':
         with open('/etc/os-release') as file:
             System(file.read()).install(sys.argv[1:])
         return
-    if len(sys.argv) == 1 and 'elements' in os.environ:
-        install(json.loads(os.environ.pop('elements')))
+    if len(sys.argv) == 1 and 'hook' in os.environ:
+        install(attached(os.environ['hook']))
         return
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--hooks', default='', metavar='NAME,...', help='hooks to install, too')

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The agent as a container, by podman or docker.
+#
+# Usage: container-agent.sh prepare|start
+#
+# prepare: get the image and make the container, unless that has been done.
+# start: run it in the foreground. The container is kept: it holds the
+# server's credentials as Heat gave them last.
+#
+# Environment:
+#   AGENT_IMAGE          the image's name
+#   AGENT_IMAGE_SOURCE   path or URL of a tar file that holds it: what "podman
+#                        save" writes, or a plain root file system; without it,
+#                        the image is pulled
+#   AGENT_CONFIG         an os-collect-config.conf to begin with
+set -eu -o pipefail
+
+name=heat-container-agent
+image=${AGENT_IMAGE:-localhost/heat-container-agent}
+source=${AGENT_IMAGE_SOURCE:-}
+
+say() {
+    echo "container-agent: $*" >&2
+}
+
+find_runtime() {
+    if ! type -P podman && ! type -P docker; then
+        say 'there is neither podman nor docker'
+        return 1
+    fi
+}
+
+retry() {
+    local pause
+    for pause in 5 10 20; do
+        if "$@"; then
+            return
+        fi
+        say "$1 failed; another try in $pause seconds"
+        sleep "$pause"
+    done
+    "$@"
+}
+
+download() {
+    if type -P curl >/dev/null; then
+        curl --silent --show-error --fail --location --output "$2" "$1"
+    else
+        python3 -c 'import sys, urllib.request as web; web.urlretrieve(*sys.argv[1:])' "$1" "$2"
+    fi
+}
+
+load_image() {
+    local file=$1 archive
+    archive=$(tar --list --file "$file" | grep -c -x -e manifest.json -e index.json || true)
+    if [ "$archive" -gt 0 ]; then
+        "$runtime" load --input "$file"
+        "$runtime" image inspect "$image" >/dev/null
+    else
+        "$runtime" import "$file" "$image"
+    fi
+}
+
+get_image() {
+    local folder
+    case $source in
+    '') retry "$runtime" pull "$image" ;;
+    http://* | https://*)
+        # Not /tmp, which can be memory.
+        folder=$(mktemp -d /var/tmp/heat-container-agent.XXXXXX)
+        trap 'rm -rf "$folder"' EXIT
+        retry download "$source" "$folder/image.tar"
+        load_image "$folder/image.tar"
+        ;;
+    *) load_image "$source" ;;
+    esac
+}
+
+prepare() {
+    local folder volumes=()
+    if "$runtime" container inspect "$name" >/dev/null 2>&1; then
+        return
+    fi
+    "$runtime" image inspect "$image" >/dev/null 2>&1 || get_image
+    # What cloud-init or Ignition left, what the agent must not forget, and the sockets of the
+    # host's own services for hooks that start containers.
+    for folder in /var/lib/heat-cfntools /var/lib/os-collect-config \
+        /var/lib/heat-config/deployed /var/log/heat-config /run; do
+        mkdir -p "$folder"
+        volumes+=(--volume "$folder:$folder")
+    done
+    chmod 0700 /var/lib/os-collect-config /var/lib/heat-config/deployed
+    # A host's timer sends signals that could not be delivered; here it is a loop.
+    # shellcheck disable=SC2016 # the container expands it
+    "$runtime" create --name "$name" --privileged --network host --env LC_ALL=C "${volumes[@]}" \
+        "$image" sh -c '
+            while sleep 60; do
+                /usr/libexec/os-refresh-config/configure.d/55-heat-config --pending
+            done &
+            exec os-collect-config'
+    if [ -n "${AGENT_CONFIG:-}" ]; then
+        "$runtime" cp "$AGENT_CONFIG" "$name:/etc/os-collect-config.conf"
+    fi
+}
+
+runtime=$(find_runtime | head -n 1)
+case ${1:-} in
+prepare) prepare ;;
+start) exec "$runtime" start --attach "$name" ;;
+*)
+    say 'usage: container-agent.sh prepare|start'
+    exit 2
+    ;;
+esac
