@@ -119,7 +119,10 @@ def handler_for(server: SignalServer) -> Any:
     class Handler(http.server.BaseHTTPRequestHandler):
 
         def handle_any(self) -> None:
-            text = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+            length = int(self.headers.get('Content-Length') or 0)
+            text = self.rfile.read(length)
+            if len(text) < length:      # the client died; no server would take this
+                return
             answer = server.answer(Request(
                 self.command, self.path, {k.lower(): v for k, v in self.headers.items()},
                 json.loads(text) if text else None))

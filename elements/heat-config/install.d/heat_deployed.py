@@ -95,7 +95,15 @@ class Deployed:
 
     def update(self, **changes: 'Any') -> None:
         """Change some values of the state."""
-        write_file(self.state_path, dump(dict(self.state, **changes)))
+        text = dump(dict(self.state, **changes))
+        try:
+            write_file(self.state_path, text)
+        except OSError:
+            # A full disk has room for what replaces as much.  Half of it, as
+            # any state that cannot be read, would mean one more signal.
+            with open(self.state_path, 'r+') as file:
+                file.write(text)
+                file.truncate()
 
     def take_up(self, deployment: 'dict[str, Any]') -> None:
         """From here on the deployment's hook counts as run.
@@ -108,10 +116,9 @@ class Deployed:
             write_file(self.state_path, dump(dict(description(deployment), started=now())))
             write_file(self.deployment_path, dump(deployment), durable=True)
         except OSError:
-            # Heat is going to be told of a failure, so it must not run later
-            # on; an empty file needs no room on the disk.
-            for path in (self.state_path, self.deployment_path):
-                open(path, 'ab').close()
+            # Heat is going to be told of a failure, so it must not run later on.
+            touch(self.state_path)
+            touch(self.deployment_path)
             raise
 
     def finish(self, response: 'dict[str, Any]') -> None:
@@ -120,6 +127,14 @@ class Deployed:
         # First what nobody looks at until there is a response.
         self.update(finished=now(), status_code=response['deploy_status_code'])
         write_file(self.response_path, dump(response), durable=True)
+
+    def finish_unrecorded(self, state: 'dict[str, Any]') -> None:
+        """Keep, on a full disk, that Heat knows what there was no room to keep.
+
+        :param state: what to change in the state.
+        """
+        touch(self.response_path)
+        self.update(finished=now(), **state)
 
     def mark_as_done(self, deployment: 'dict[str, Any]') -> None:
         """Keep the deployment from running, and Heat from being told anything."""
@@ -212,6 +227,11 @@ def dump(value: 'dict[str, Any]') -> str:
 
 def now() -> str:
     return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+
+
+def touch(path: str) -> None:
+    """Make a file if it is not there; an empty one needs no room on the disk."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
 def remove(path: str) -> None:

@@ -116,10 +116,17 @@ class Signals:
                     f'recorded: {error}')
         return changes['signal'] != PENDING
 
-    def deliver_unrecorded(self, data: 'dict[str, Any]', response: 'dict[str, Any]') -> None:
+    def deliver_unrecorded(self, deployed: Deployed, data: 'dict[str, Any]',
+                           response: 'dict[str, Any]') -> None:
         """Deliver a signal that cannot be kept for later."""
-        changes = self._send(data, response, '/dev/null', self._patience)
-        say(f"{data.get('name')}: signal {changes['signal']}: {changes['problem']}")
+        changes = dict({'status_code': response.get('deploy_status_code')},
+                       **self._send(data, response, '/dev/null', self._patience))
+        say(f"{data.get('name')}: signal {changes['signal']} {changes['problem']}")
+        if changes['signal'] != PENDING:
+            try:
+                deployed.finish_unrecorded(changes)
+            except OSError as error:
+                say(f"{data.get('name')}: its signal cannot be recorded: {error}")
 
     def _send(self, data: 'dict[str, Any]', response: 'dict[str, Any]', path: str,
               patience: float) -> 'dict[str, Any]':
