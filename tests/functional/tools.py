@@ -19,10 +19,10 @@ def install(tool: str) -> str:
 
     :return: a PATH that has it.
     """
-    links = HOME / tool / 'bin'
+    links = HOME / tool / 'links'
     path = os.pathsep.join([str(links), os.environ['PATH']])
     # The tree that diskimage-builder makes of the elements.
-    for folder in ('bin', 'install.d', 'heat-tools'):
+    for folder in ('links', 'install.d', 'heat-tools'):
         (HOME / tool / folder).mkdir(parents=True, exist_ok=True)
     installer = shutil.copy(INSTALLER, HOME / tool / 'install.d')
     declared = (base.ELEMENTS / f'heat-config-{tool}/heat-tools/{tool}').read_text()

@@ -8,7 +8,6 @@ heat-tools). What else these tests need stands in the hook's own: `paths`, `conf
 import importlib
 import json
 import re
-from typing import Any
 
 from tests import base, deployments, hooks, interpreters
 

@@ -9,8 +9,19 @@ import json
 import os
 import shutil
 
-from heat_hook import (BAD_DATA, UTF8_LOCALE, HookError, as_text, file_name, fqdn, main,
-                       make_folder, program, run, write_file)
+from heat_hook import (
+    BAD_DATA,
+    UTF8_LOCALE,
+    HookError,
+    as_text,
+    file_name,
+    fqdn,
+    main,
+    make_folder,
+    program,
+    run,
+    write_file,
+)
 
 VENDORS = '/opt/chef/bin', '/opt/cinc/bin'
 

@@ -4,8 +4,19 @@
 import json
 import os
 
-from heat_hook import (BAD_DATA, FAILED, NOT_FOUND, HookError, Result, as_text, json_type,
-                       main, make_folder, run, write_file)
+from heat_hook import (
+    BAD_DATA,
+    FAILED,
+    NOT_FOUND,
+    HookError,
+    Result,
+    as_text,
+    json_type,
+    main,
+    make_folder,
+    run,
+    write_file,
+)
 
 DATA = os.environ.get('HEAT_PUPPET_HIERA_DATADIR', '/etc/puppet/hieradata')
 # Where the vendor's packages have it, if this is a server with these.

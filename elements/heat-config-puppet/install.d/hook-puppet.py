@@ -8,8 +8,18 @@ the file ``${heat_outputs_path}.<output name>``.
 import json
 import os
 
-from heat_hook import (UTF8_LOCALE, echo, file_name, fqdn, joined, main, make_folder, program,
-                       run, write_file)
+from heat_hook import (
+    UTF8_LOCALE,
+    echo,
+    file_name,
+    fqdn,
+    joined,
+    main,
+    make_folder,
+    program,
+    run,
+    write_file,
+)
 
 LOGS = os.environ.get('HEAT_PUPPET_LOGDIR', '/var/run/heat-config/deployed')
 VERBOSE_LOGS = os.environ.get('HEAT_PUPPET_VERBOSE_LOGDIR', '/var/log/puppet')

@@ -9,8 +9,20 @@ import glob
 import json
 import os
 
-from heat_hook import (FAILED, UTF8_LOCALE, Result, Tail, as_text, as_yaml, file_name, main,
-                       make_folder, program, run, write_file)
+from heat_hook import (
+    FAILED,
+    UTF8_LOCALE,
+    Result,
+    Tail,
+    as_text,
+    as_yaml,
+    file_name,
+    main,
+    make_folder,
+    program,
+    run,
+    write_file,
+)
 
 MINION_CONFIG = os.environ.get('SALT_MINION_CONFIG', '/etc/salt/minion')
 VENDOR = '/opt/saltstack/salt'
