@@ -87,9 +87,9 @@ def make_recipe(options: argparse.Namespace, environ: Mapping[str, str]) -> reci
     types = recipe.image_types(options.types)
     elements = [
         *base,
-        *(environ.get('AGENT_ELEMENTS')
-          or 'os-collect-config os-apply-config os-refresh-config').split(),
-        *(environ.get('DEPLOYMENT_BASE_ELEMENTS') or 'heat-config heat-config-script').split(),
+        *environ.get('AGENT_ELEMENTS',
+                     'os-collect-config os-apply-config os-refresh-config').split(),
+        *environ.get('DEPLOYMENT_BASE_ELEMENTS', 'heat-config heat-config-script').split(),
         *environ.get('DEPLOYMENT_TOOL', '').split(),
         *recipe.hook_elements(options.hook, elements_path),
         *options.elements,
@@ -157,6 +157,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     wanted = make_recipe(options, environ)
     venv = tools.venv_path(environ)
     log = wanted.image.with_name(wanted.image.name + '.log')
+    recipe.check_blanks(pathlib.Path(tempfile.gettempdir()), 'TMPDIR')
     needed = machine.needed_gib(environ)
     on_disk = (options.no_tmpfs or environ.get('DIB_NO_TMPFS', '0') != '0'
                or machine.free_memory_gib() < needed)

@@ -45,6 +45,13 @@ class Recipe:
                 for kind in self.types if kind != 'docker']
 
 
+def check_blanks(path: pathlib.Path, purpose: str) -> None:
+    """Refuse a path with blanks in it, which diskimage-builder's shell would take apart."""
+    if len(str(path).split()) != 1:
+        raise Refusal(f"{purpose}: diskimage-builder cannot handle the blank in '{path}'. Use a "
+                      'path without one.')
+
+
 def find_element(name: str, elements_path: Iterable[pathlib.Path]) -> Optional[pathlib.Path]:
     """Return the folder of an element, None if there is none."""
     for folder in elements_path:
@@ -77,14 +84,17 @@ def elements_path(own: Sequence[pathlib.Path], environ: Mapping[str, str],
                   ) -> tuple[pathlib.Path, ...]:
     """Return the user's ELEMENTS_PATH followed by this project's own folders.
 
-    :raises Refusal: a folder on ELEMENTS_PATH does not exist.
+    :raises Refusal: a folder on ELEMENTS_PATH does not exist, or diskimage-builder cannot use it.
     """
     folders = [pathlib.Path(entry).absolute()
                for entry in environ.get('ELEMENTS_PATH', '').split(os.pathsep) if entry]
     for folder in folders:
         if not folder.is_dir():
             raise Refusal(f'ELEMENTS_PATH: {folder} is not a folder.')
-    return tuple(folders) + tuple(own)
+    folders += own
+    for folder in folders:
+        check_blanks(folder, 'Elements')
+    return tuple(folders)
 
 
 def image_types(text: str) -> tuple[str, ...]:
@@ -99,12 +109,13 @@ def image_types(text: str) -> tuple[str, ...]:
 def image_path(name: str, types: Sequence[str]) -> pathlib.Path:
     """Return the image's path without its type; the type may have been given as a suffix.
 
-    :raises Refusal: the folder does not exist or cannot be written.
+    :raises Refusal: the folder does not exist or cannot be written, or has a blank in it.
     """
     path = pathlib.Path(name)
     if path.suffix[1:] in types:
         path = path.with_suffix('')
     path = path.absolute()
+    check_blanks(path, 'Image')
     if not path.parent.is_dir():
         raise Refusal(f'The folder {path.parent} for the image does not exist: create it first.')
     if not os.access(path.parent, os.W_OK):

@@ -167,6 +167,14 @@ class BuildHeatImageTest(base.TestCase):
     def test_a_missing_folder_for_the_image_is_refused(self):
         self.assert_refused(self.build('-o', '/no/such/image'), '/no/such')
 
+    def test_a_blank_in_a_path_is_refused(self):
+        # diskimage-builder quotes few of its variables.
+        self.assert_refused(self.build('-o', 'my image'), 'my image', 'blank')
+
+    def test_no_agents_is_a_choice(self):
+        words = self.dry_run(AGENT_ELEMENTS='', DEPLOYMENT_BASE_ELEMENTS='')
+        self.assertEqual(['vm', 'debian', 'systemd-resolved'], words[-3:])
+
     def test_a_missing_local_image_is_refused(self):
         self.assert_refused(self.build('--distro', 'rhel'), 'DIB_LOCAL_IMAGE')
         self.assert_refused(self.build(DIB_LOCAL_IMAGE='/no/such'), 'DIB_LOCAL_IMAGE', '/no/such')
