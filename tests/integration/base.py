@@ -18,6 +18,9 @@ TEMPLATES = pathlib.Path(__file__).with_name('templates')
 # Seconds until a stack must be done, on a busy machine and, for QEMU, with an emulated processor.
 LIMITS = {'chroot': 180, 'qemu': 1200}
 
+# of templates/deployments.yaml
+DEPLOYMENTS = ('signal_by_cfn', 'signal_by_heat')
+
 load_scenarios = base.load_scenarios
 
 
@@ -84,6 +87,11 @@ class IntegrationTestCase(base.TestCase):
         reports = Reports()
         self.addCleanup(reports.close)
         return reports
+
+    def assert_ran(self, action: str, reports: Reports) -> None:
+        """Assert that since the last time the deployments ran for an action, each once."""
+        self.assertEqual(
+            ['%s %s' % (name, action) for name in DEPLOYMENTS], sorted(reports.take()))
 
     def _delete(self, stack: Stack) -> None:
         """Delete what a failed test leaves, without waiting for servers that may be lost."""
