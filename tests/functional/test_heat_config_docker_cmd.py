@@ -19,8 +19,9 @@ class DockerCmdTest(hooks.HookTestCase):
         self.out.mkdir()
 
     def run_config(self, id, config, action='CREATE', resource='web'):
-        return self.deploy('docker-cmd', id=id, config=config, inputs={
-            'deploy_action': action, 'deploy_stack_id': 'stack/1', 'deploy_resource_name': resource})
+        inputs = {'deploy_action': action, 'deploy_stack_id': 'stack/1',
+                  'deploy_resource_name': resource}
+        return self.deploy('docker-cmd', id=id, config=config, inputs=inputs)
 
     def container(self, command='sleep 600', **config):
         return dict(config, image=containers.IMAGE, command=command, net='host',

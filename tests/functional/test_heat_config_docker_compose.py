@@ -52,8 +52,9 @@ class ComposeTest(hooks.HookTestCase):
         self.assertEqual('hello\n', (self.out / 'web').read_text())
 
         # As services stood in Compose's first files; db is gone.
-        self.run_config('new:\n  image: ' + containers.IMAGE + '\n  network_mode: host\n'
-                        '  stop_signal: SIGKILL\n  command: sleep 600\n', {'deploy_action': 'UPDATE'})
+        self.run_config(
+            f'new:\n  image: {containers.IMAGE}\n  network_mode: host\n'
+            '  stop_signal: SIGKILL\n  command: sleep 600\n', {'deploy_action': 'UPDATE'})
         self.assertEqual(['new'], self.services())
 
         response = self.run_config('services:\n  new:\n    image: [', status=1)
