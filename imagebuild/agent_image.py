@@ -202,6 +202,9 @@ def main() -> int:
     except build.Interrupted as interrupted:
         print('Interrupted. The build has been removed; its log is kept.', file=sys.stderr)
         return 128 + interrupted.number
+    except OSError as error:  # a folder of the user's that cannot be used
+        print(f'{error.filename}: {error.strerror}', file=sys.stderr)
+        return 1
     return 0
 
 

@@ -2,7 +2,6 @@
 """One run of disk-image-create, watched, and cleaned up after."""
 
 import contextlib
-import fcntl
 import getpass
 import gzip
 import os
@@ -20,6 +19,7 @@ from typing import Any, Optional
 
 from imagebuild import machine
 from imagebuild.errors import Refusal
+from imagebuild.lock import locked
 from imagebuild.progress import Progress, clock
 from imagebuild.recipe import Recipe
 
@@ -86,20 +86,6 @@ def image_cache(environ: Mapping[str, str]) -> pathlib.Path:
                         or os.path.expanduser('~/.cache/image-create')).absolute()
 
 
-@contextlib.contextmanager
-def locked(cache: pathlib.Path, progress: Progress) -> Iterator[None]:
-    """Have the cache for oneself: two builds in one would fight over apt's lock and fail."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / 'heat-image.lock').open('a') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.say(f'waiting for another build that uses the cache {cache} '
-                         '(DIB_IMAGE_CACHE names another one)')
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def stand_ins(progress: Progress) -> list[pathlib.Path]:
     """Return the folders of stand-ins for what this machine lacks, and say which they are."""
     folders = []
@@ -127,6 +113,8 @@ def environment(recipe: Recipe, venv: pathlib.Path, shims: list[pathlib.Path],
         ELEMENTS_PATH=os.pathsep.join(map(str, recipe.elements_path)),
         TMP_DIR=str(work),
         DIB_IMAGE_CACHE=str(image_cache(environ)),
+        # Its output is the log.
+        DIB_QUIET='0', DIB_NO_TIMESTAMP='0',
     )
     defaults = {
         'HOME': os.path.expanduser('~'),
@@ -214,7 +202,8 @@ def run(recipe: Recipe, venv: pathlib.Path, log: pathlib.Path, progress: Progres
     """
     shims = stand_ins(progress)
     cache = image_cache(environ)
-    with locked(cache, progress):
+    # Two builds with one cache would fight over apt's lock, and fail.
+    with locked(cache, progress.say, 'DIB_IMAGE_CACHE names another one'):
         start = time.time()
         work = pathlib.Path(tempfile.mkdtemp(prefix='heat-image-')).resolve()
         staging = pathlib.Path(tempfile.mkdtemp(prefix='.heat-image-', dir=recipe.image.parent))

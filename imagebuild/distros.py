@@ -33,8 +33,8 @@ class Distro:
 DISTROS = {distro.name: distro for distro in (
     # A code name: `stable` in a server's apt sources means an upgrade on the day of a release.
     # systemd-resolved: without it the image asks the name servers of the machine that built it.
-    Distro('debian', ('debian', 'systemd-resolved'), release='trixie'),
-    Distro('ubuntu', ('ubuntu',)),
+    Distro('debian', ('debian', 'apt-cache', 'systemd-resolved'), release='trixie'),
+    Distro('ubuntu', ('ubuntu', 'apt-cache')),
     # Since release 40 the file has another name than the element looks for.
     Distro('fedora', ('fedora',), release='43', environment={
         '42': {'BASE_IMAGE_FILE': 'Fedora-Cloud-Base-Generic-42-1.1.x86_64.qcow2'},

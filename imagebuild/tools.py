@@ -13,6 +13,7 @@ from typing import Callable
 
 from imagebuild import machine
 from imagebuild.errors import Refusal
+from imagebuild.lock import locked
 
 HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / 'requirements.txt'
@@ -77,22 +78,29 @@ def set_up_venv(venv: pathlib.Path, log: pathlib.Path, say: Callable[[str], None
     """
     marker = venv / 'heat-image-requirements.txt'
     wanted = REQUIREMENTS.read_text()
-    if (venv / 'bin' / 'disk-image-create').exists():
-        if not marker.exists() or marker.read_text() == wanted:
+
+    def is_ready() -> bool:
+        return (venv / 'bin' / 'disk-image-create').exists() and (
+            not marker.exists() or marker.read_text() == wanted)
+
+    if is_ready():
+        return
+    with locked(venv.parent, say, 'HEAT_IMAGE_VENV names another one'):
+        if is_ready():  # by the one that had the lock before
             return
-    say(f'installing diskimage-builder into {venv}')
-    try:
-        import ensurepip  # noqa: F401
-    except ImportError:
-        install_packages(['python3-venv'], log, say)
-    venv.parent.mkdir(parents=True, exist_ok=True)
-    for command in ([sys.executable, '-m', 'venv', str(venv)],
-                    [str(venv / 'bin' / 'pip'), 'install', '--requirement', str(REQUIREMENTS)]):
-        if _log_run(command, log) != 0:
-            raise Refusal(f'diskimage-builder could not be installed ({" ".join(command)}).\n'
-                          f'What pip said is in {log}. Is the package index reached? pip reads '
-                          f'PIP_INDEX_URL, https_proxy and, for a private CA, PIP_CERT.')
-    marker.write_text(wanted)
+        say(f'installing diskimage-builder into {venv}')
+        try:
+            import ensurepip  # noqa: F401
+        except ImportError:
+            install_packages(['python3-venv'], log, say)
+        for command in (
+                [sys.executable, '-m', 'venv', str(venv)],
+                [str(venv / 'bin' / 'pip'), 'install', '--requirement', str(REQUIREMENTS)]):
+            if _log_run(command, log) != 0:
+                raise Refusal(f'diskimage-builder could not be installed ({" ".join(command)}).\n'
+                              f'What pip said is in {log}. Is the package index reached? pip reads '
+                              f'PIP_INDEX_URL, https_proxy and, for a private CA, PIP_CERT.')
+        marker.write_text(wanted)
 
 
 def set_up_packages(venv: pathlib.Path, profile: str, log: pathlib.Path,

@@ -105,8 +105,8 @@ class BuildHeatImageTest(base.TestCase):
         call = words[words.index('disk-image-create'):]
         self.assertEqual(
             ['-o', str(self.images / 'debian-heat-agent'), '-t', 'qcow2', 'vm', 'debian',
-             'systemd-resolved', 'os-collect-config', 'os-apply-config', 'os-refresh-config',
-             'heat-config', 'heat-config-script'], call[1:])
+             'apt-cache', 'systemd-resolved', 'os-collect-config', 'os-apply-config',
+             'os-refresh-config', 'heat-config', 'heat-config-script'], call[1:])
         self.assertIn('DIB_RELEASE=trixie', words)
 
     def test_the_variables_of_the_published_recipe_mean_what_they_meant(self):
@@ -173,7 +173,7 @@ class BuildHeatImageTest(base.TestCase):
 
     def test_no_agents_is_a_choice(self):
         words = self.dry_run(AGENT_ELEMENTS='', DEPLOYMENT_BASE_ELEMENTS='')
-        self.assertEqual(['vm', 'debian', 'systemd-resolved'], words[-3:])
+        self.assertEqual(['vm', 'debian', 'apt-cache', 'systemd-resolved'], words[-4:])
 
     def test_a_missing_local_image_is_refused(self):
         self.assert_refused(self.build('--distro', 'rhel'), 'DIB_LOCAL_IMAGE')
