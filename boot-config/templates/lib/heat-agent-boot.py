@@ -224,6 +224,9 @@ def install(settings: 'dict[str, Any]') -> None:
         # pip trusts a list of its own, unless it is told otherwise.
         paths = ssl.get_default_verify_paths()
         environment['PIP_CERT'] = paths.cafile or paths.capath
+    index = urllib.parse.urlsplit(environment.get('PIP_INDEX_URL', ''))
+    if index.scheme == 'http':
+        environment['PIP_TRUSTED_HOST'] = index.netloc.rpartition('@')[2]
     if settings.get('source'):
         fetch(Heat(trusted_ca), settings['source'])
     for step in settings['steps']:
@@ -294,8 +297,9 @@ def run(name: str, command: 'list[str]', environment: 'dict[str, str]') -> None:
         print(tail[-1].encode('ascii', 'replace').decode(), flush=True)
     status = process.wait()
     if status:
-        raise Failure('\n'.join([f'{name}: failed with status {status}. The end of its output:']
-                                + list(tail)))
+        raise Failure('\n'.join([
+            f"{name}: failed with status {status}: {tail[-1] if tail else 'no output'}",
+            'The end of its output:', *tail]))
 
 
 def without_passwords(text: str) -> str:

@@ -43,6 +43,7 @@ PHASES = ('pre-install.d', 'install.d', 'post-install.d')
 ATTEMPTS = 4            # at what needs a mirror; pauses of 5, 10 and 20 seconds between them
 # What the agent rewrites is not taken back to its beginnings.
 KEPT = re.compile(r'/etc/[^/]+\.conf$')
+STATIC = {'bin': '/usr/local/bin/', 'static': '/'}
 FAMILIES = {
     'debian': ('debian', 'ubuntu'),
     'redhat': ('almalinux', 'centos', 'fedora', 'openeuler', 'rhel', 'rocky'),
@@ -209,9 +210,10 @@ def install_static(tree: 'dict[str, str]') -> None:
     """As diskimage-builder's elements install-bin and install-static do."""
     for path, content in tree.items():
         kind, _, rest = path.partition('/')
-        target = {'bin': '/usr/local/bin/', 'static': '/'}.get(kind, '') + rest
-        if kind in ('bin', 'static') and not (KEPT.match(target) and os.path.exists(target)):
-            write(target, content, 0o755 if content.startswith('#!') else 0o644)
+        if kind in STATIC:
+            target = STATIC[kind] + rest
+            if not (KEPT.search(target) and os.path.exists(target)):
+                write(target, content, 0o755 if content.startswith('#!') else 0o644)
 
 
 def scripts(tree: 'dict[str, str]', phase: str) -> 'Iterator[str]':

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""boot-config and the example templates, in a real Heat.
+
+Pristine images are built where they are not there, by ./build-heat-image.sh; HEAT_PRISTINE_IMAGES
+names the folder to keep them in. By default one boots, Debian 13, in a chroot. To boot in QEMU, or
+Debian 12, which takes long, say so: HEAT_FIRST_BOOT='qemu chroot', HEAT_FIRST_RELEASES='trixie
+bookworm'.
+"""
+
+import atexit
+import base64
+import contextlib
+import functools
+import glob
+import os
+import pathlib
+import subprocess
+import tempfile
+import uuid
+from typing import Any, Dict
+
+import yaml
+from heatclient.common import template_utils
+
+from localheat.cli import CACHE
+from localheat.client import Stack, StackFailed, Stacks
+from localheat.compute.config import ComputeConfig
+from localheat.services import Cloud
+from tests import base
+from tests.integration import user_data
+from tests.integration.base import LIMITS
+
+load_tests = base.load_scenarios
+
+TEMPLATES = pathlib.Path(__file__).with_name('templates')
+EXAMPLES = sorted((base.ROOT / 'example-templates').glob('*.yaml'))
+KINDS = os.environ.get('HEAT_FIRST_BOOT', 'chroot').split()
+RELEASES = os.environ.get('HEAT_FIRST_RELEASES', 'trixie').split()
+#: Certificates that this machine's administrator has added, for the servers to trust, too.
+LOCAL_CAS = '/usr/local/share/ca-certificates/*.crt'
+
+
+@functools.lru_cache(maxsize=None)
+def cloud() -> Cloud:
+    """A cloud in which nothing boots."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(user_data.new_cloud())
+
+
+@functools.lru_cache(maxsize=None)
+def pristine_cloud() -> Cloud:
+    """A cloud with pristine images, named as the releases are."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix='localheat-'))
+    compute = ComputeConfig({release: pristine_image(release) for release in RELEASES})
+    return stack.enter_context(Cloud.create(directory, compute, cache=CACHE))
+
+
+def pristine_image(release: str) -> str:
+    """Debian without any element of this project; built if it is not there."""
+    folder = pathlib.Path(os.environ.get('HEAT_PRISTINE_IMAGES') or base.ROOT / '.tox' / 'images')
+    image = folder / f'pristine-debian-{release}.qcow2'
+    if not image.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        # diskimage-builder's debian brings nothing that configures a network.
+        subprocess.run(
+            [base.ROOT / 'build-heat-image.sh', '-p', 'netplan.io', '-o', image.with_suffix('')],
+            env=dict(os.environ, DIB_RELEASE=release, AGENT_ELEMENTS=' ',
+                     DEPLOYMENT_BASE_ELEMENTS=' '),
+            check=True, stdout=subprocess.DEVNULL)
+    return str(image)
+
+
+class ExamplesTest(base.TestCase):
+    """The example templates are good, with each environment where they need one."""
+
+    guard_processes = False
+    scenarios = [
+        (f'{example.stem},{environment}', {'example': example, 'environment': environment})
+        for example in EXAMPLES
+        for environment in (user_data.ENVIRONMENTS
+                            if 'Heat::InstallConfigAgent' in example.read_text() else [''])]
+
+    def test_heat_validates_it(self) -> None:
+        environments = [user_data.path(self.environment)] if self.environment else []
+        files, template = template_utils.get_template_contents(str(self.example))
+        more, environment = template_utils.process_multiple_environments_and_files(
+            env_paths=environments)
+        Stacks(cloud().environment).heat.stacks.validate(
+            template=template, files=dict(files, **more), environment=environment)
+
+
+class UserDataTest(base.TestCase):
+    """The user data as Heat hands them to Nova."""
+
+    guard_processes = False
+    scenarios = [(name, {'environment': name}) for name in user_data.variants()]
+
+    def test_they_are_at_most_half_of_what_nova_takes_and_ascii(self) -> None:
+        rendered = user_data.render(
+            Stacks(cloud().environment), [user_data.path(self.environment)],
+            {'hooks': ['ansible', 'puppet'], 'pip_mirror': 'https://index.example.org/simple',
+             'trusted_ca': 'x' * 1000})
+        self.assertLessEqual(len(base64.b64encode(rendered)), user_data.LIMIT)
+        rendered.decode('ascii')
+        if self.environment not in ('ignition_env.yaml', 'none_env.yaml'):
+            self.assertIn(b'\nmerge_how: ', rendered)
+
+
+class FirstBootTest(base.TestCase):
+    """A pristine image boots as a server of a real Heat."""
+
+    guard_processes = False
+    scenarios = [(f'{kind},{release}', {'kind': kind, 'release': release})
+                 for kind in KINDS for release in RELEASES]
+
+    def setUp(self) -> None:
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest('a chroot and its mounts take root')
+        self.cloud = pristine_cloud()
+        self.stacks = Stacks(self.cloud.environment)
+
+    def create(self, environment: str, template: str = 'first_boot.yaml', **settings: Any) -> Stack:
+        """Begin to create a stack with a server.
+
+        :param settings: of Heat::InstallConfigAgent.
+        """
+        settings['trusted_ca'] = ''.join(
+            pathlib.Path(name).read_text() for name in glob.glob(LOCAL_CAS))
+        if os.environ.get('PIP_INDEX_URL'):
+            settings.setdefault('pip_mirror', os.environ['PIP_INDEX_URL'])
+        more = self.root / 'parameters.yaml'
+        more.write_text(yaml.safe_dump({'parameter_defaults': settings}))
+        stack = self.stacks.create(
+            'test-' + uuid.uuid4().hex[:12], str(TEMPLATES / template),
+            {'flavor': self.kind, 'image': self.release},
+            environments=[user_data.path(environment), str(more)])
+        self.addCleanup(self.delete, stack)
+        return stack
+
+    def delete(self, stack: Stack) -> None:
+        self.stacks.servers.delete(stack.server('server'))
+        stack.delete()
+        stack.wait(120)
+
+    def outputs(self, stack: Stack) -> 'Dict[str, Any]':
+        # Installing takes as long again as booting.
+        stack.wait(3 * LIMITS[self.kind])
+        return stack.outputs()
+
+    def test_debian_pip_installs_the_agent_and_a_hook_and_deploys(self) -> None:
+        stack = self.create('debian_pip_env.yaml', hooks=['json-file'])
+        outputs = self.outputs(stack)
+        self.assertEqual('hello\n', outputs['answer'])
+        self.assertIn('/opt/stack/venvs/heat-agent/bin/os-collect-config', outputs['stdout'])
+        self.assertIn('json-file\n', outputs['stdout'])
+
+    def test_debian_apt_installs_the_agent_and_deploys(self) -> None:
+        if self.release == 'bookworm':
+            self.skipTest('Debian 12 does not have all of the agents')
+        outputs = self.outputs(self.create('debian_apt_env.yaml'))
+        self.assertEqual('hello\n', outputs['answer'])
+        self.assertIn('/usr/bin/os-collect-config\n', outputs['stdout'])
+
+    def test_an_index_that_is_not_reached_makes_the_deployment_fail_and_says_so(self) -> None:
+        # The discard port of the server itself.
+        stack = self.create('debian_pip_env.yaml', pip_mirror='http://me:geheim@127.0.0.1:9/simple')
+        error = self.assertRaises(StackFailed, stack.wait, 3 * LIMITS[self.kind])
+        self.assertIn('Deployment exited with non-zero status code: 1', str(error))
+        reason = stack.attribute('deployment', 'deploy_stderr')
+        self.assertIn('install the agent: failed with status 1', reason)
+        self.assertIn('No matching distribution found for os-', reason)
+        console = self.stacks.servers.console(stack.server('server'), 10000)
+        self.assertIn('The Heat agent is not installed. install the agent: failed', console)
+        self.assertNotIn('geheim', reason + console)
