@@ -5,6 +5,7 @@ The numbers of public bugs are Launchpad's.
 """
 
 import json
+import os
 
 from tests import base, hooks, interpreters
 
@@ -321,6 +322,10 @@ class PythonTest(DockerCmdTestCase):
     scenarios = interpreters.scenarios()
 
     def test_it_runs_on_every_python(self):
+        # And in the locale C passes on what is not ASCII: public bugs 1333992, 1382031, 1392802.
         self.fake('docker')
-        response = self.run_config(WEB, python=self.python)
+        response = self.run_config({'web': {'image': 'nginx', 'command': ['echo', '\u20ac']}},
+                                   python=self.python)
         self.assertEqual(0, response['deploy_status_code'], response)
+        self.assertEqual(['nginx', 'echo', '\u20ac'],
+                         [os.fsencode(word).decode() for word in self.commands('run')[0][-3:]])

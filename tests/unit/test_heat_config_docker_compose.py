@@ -201,7 +201,7 @@ class DownTest(ComposeTestCase):
         self.assertFalse(self.folder.exists())
 
     def test_an_empty_config_takes_the_project_down(self):
-        for config in (None, '', {}):
+        for config in (None, '', ' \n', {}):
             self.run_config()
             self.assertEqual(0, self.run_config(config)['deploy_status_code'])
             self.assertEqual(DOWN, self.argvs()[-1])
@@ -253,5 +253,9 @@ class PythonTest(ComposeTestCase):
     scenarios = interpreters.scenarios()
 
     def test_it_runs_on_every_python(self):
+        # And in the locale C writes what is not ASCII: public bugs 1333992, 1382031, 1392802.
         self.fake('docker-compose')
-        self.assertEqual(0, self.run_config(python=self.python)['deploy_status_code'])
+        config = {'services': {'web': {'image': 'nginx', 'command': 'echo \u20ac'}}}
+        response = self.run_config(config, python=self.python)
+        self.assertEqual(0, response['deploy_status_code'])
+        self.assertIn('echo \u20ac', self.file.read_text(encoding='utf-8'))

@@ -84,9 +84,12 @@ class PodmanTest(hooks.HookTestCase):
 
     def test_metadata_that_is_no_map_is_refused(self):
         self.fake('podman')
-        response = self.run_config(dict(POD, metadata='web'))
-        self.assertEqual(65, response['deploy_status_code'])
-        self.assertIn('metadata must be a map, and is a string', response['deploy_stderr'])
+        for metadata, expected in (('web', 'metadata must be a map, and is a string'),
+                                   ({'labels': ['a']}, 'labels must be a map, and is a list')):
+            response = self.run_config(dict(POD, metadata=metadata))
+            self.assertEqual(65, response['deploy_status_code'])
+            self.assertIn(expected, response['deploy_stderr'])
+        self.assertEqual([], self.calls('podman'))
 
     def test_a_missing_podman_is_a_failure(self):
         response = self.run_config(POD)

@@ -121,7 +121,7 @@ def env_files(value: 'Any') -> 'list[tuple[str, str]]':
             except (SyntaxError, ValueError):
                 pass
     try:
-        return [(item['file_name'], as_text(item['content'])) for item in value or ()]
+        return [(as_text(item['file_name']), as_text(item['content'])) for item in value or ()]
     except (KeyError, TypeError):
         raise HookError('The input env_files must be a list of maps with file_name and content.',
                         BAD_DATA)
@@ -130,7 +130,7 @@ def env_files(value: 'Any') -> 'list[tuple[str, str]]':
 def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     folder = os.path.join(workspace.folder, file_name(deployment.name))
     wanted = deployment.config if deployment.action != 'DELETE' else None
-    if wanted:
+    if wanted and as_text(wanted).strip():
         config = compose_file(wanted)
         return Project(deployment.name, folder).up(
             config, env_files(deployment.inputs.get('env_files')))

@@ -242,7 +242,8 @@ class Podman(Engine):
                             'and one that is none.', BAD_DATA)
         else:
             for document in wanted:
-                pod_metadata(document)
+                for metadata in pod_metadata(document):
+                    submap(metadata, 'labels')
 
     def start(
             self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'Iterable[Result]':
