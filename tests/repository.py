@@ -82,6 +82,12 @@ def on_servers(name: str) -> bool:
     return name.startswith(tuple(f'{folder}/' for folder in SERVER_FOLDERS))
 
 
+def is_generated(name: str) -> bool:
+    """Whether a file says at its head that a command writes it."""
+    head = (ROOT / name).read_text(encoding='utf-8').splitlines()[:3]
+    return any('do not edit' in line for line in head)
+
+
 def elements() -> 'list[pathlib.Path]':
     """The folders of all elements."""
     return sorted(path for folder in ELEMENT_FOLDERS for path in (ROOT / folder).glob('*')

@@ -34,7 +34,8 @@ class DocumentationTest(base.TestCase):
             [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html',
              '-d', self.root / 'doctrees', base.ROOT / 'doc/source', self.root / 'html'],
             cwd=base.ROOT)
-        self.assertEqual(0, done.status, done.stderr)
+        complaints = [line for line in done.stderr.splitlines() if ' INFO reno.' not in line]
+        self.assertEqual(0, done.status, '\n'.join(complaints))
         self.assertTrue((self.root / 'html/index.html').exists())
 
     def test_reno_has_nothing_to_say(self):

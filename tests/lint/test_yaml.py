@@ -16,4 +16,6 @@ class YamlTest(base.TestCase):
     def test_yamllint_has_nothing_to_say(self):
         config = YamlLintConfig(file=str(base.ROOT / '.yamllint'))
         problems = linter.run((base.ROOT / self.name).read_text(encoding='utf-8'), config)
-        self.assertEqual([], [f'{self.name}:{problem}' for problem in problems])
+        generated = repository.is_generated(self.name)
+        self.assertEqual([], [f'{self.name}:{problem}' for problem in problems
+                              if not (generated and problem.rule == 'line-length')])
