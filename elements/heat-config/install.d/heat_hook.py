@@ -515,7 +515,8 @@ def write_file(
 
     :param durable: return only when it would survive a power cut.
     """
-    data = text.encode('utf-8', 'surrogateescape') if isinstance(text, str) else text
+    # JSON can say half a character ("\ud800"), which no file can hold.
+    data = text.encode('utf-8', 'replace') if isinstance(text, str) else text
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f'.{name[:200]}.{os.getpid()}.tmp')
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
