@@ -23,6 +23,8 @@ class HieraTest(hooks.HookTestCase):
         return done.stdout.strip()
 
     def test_the_command_hiera_finds_data_of_hiera_3(self):
+        if self.run_program(['sh', '-c', 'hiera --version']).status:
+            self.skipTest('this machine has no command hiera that starts')
         self.write(3)
         self.assertEqual('special', self.look_up('foo', 'web'))
         self.assertEqual('common', self.look_up('foo', 'db'))

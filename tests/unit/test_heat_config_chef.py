@@ -56,6 +56,7 @@ class ChefTest(hooks.HookTestCase):
             self.assertIsNone(self.call)
 
     def test_inputs_are_attributes(self):
+        # 1709026: whatever their characters
         self.converge(inputs={'fooval': {'bar': 'baz'}, 'none': None, 'text': '\u00e9'})
         self.assertEqual({'bar': 'baa', 'fooval': {'bar': 'baz'}, 'none': None, 'text': '\u00e9',
                           'run_list': RUN_LIST}, self.node())

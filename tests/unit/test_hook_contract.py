@@ -19,7 +19,7 @@ SECRETS = {'deploy_password': 'Hush-Hush', 'deploy_signal_id': 'http://127.0.0.1
 CHUNK = 'x' * 1023 + '\n'
 #: What the dispatcher reads of a hook's answer, in bytes.
 RESPONSE_LIMIT = 8 * 1024 * 1024
-GARBAGE = ('{"a":', '\x00\x7f\u20ac', '- [', '<xml/>', 5, True, [None, 1], {'a': None},
+GARBAGE = ('{"a":', '\x00\x7f\u20ac', '\ud800', '- [', '<xml/>', 5, True, [None, 1], {'a': None},
            {'a': {'b': [1]}}, {'': 'x'}, None)
 
 
@@ -132,6 +132,18 @@ class HookContractTest(ContractTestCase):
             self.assertEqual([], [path for path in self.root.rglob('*') if path.is_file()
                                   and secret.encode() in path.read_bytes()])
 
+    def test_it_logs_no_inputs(self):
+        self.fake_all()
+        done = self.run_hook(self.deployment(inputs={'password': 'Hush-Hush'}))
+        self.assertNotIn('Hush-Hush', done.stderr)
+
+    def test_it_bears_inputs_of_all_types(self):
+        # 1333992, 1392802, 1382031
+        self.fake_all()
+        self.answer(self.deployment(inputs={
+            'number': 3, 'float': 0.5, 'truth': True, 'map': {'\u00e9': [None]}, 'list': ['\u00e9'],
+            'text': '\U0001f600\ud800'}))
+
     def test_what_it_writes_is_not_for_everybody(self):
         self.fake_all()
         self.answer(self.deployment())
@@ -147,5 +159,4 @@ class InterpreterTest(ContractTestCase):
 
     def test_it_runs_on_this_python(self):
         self.fake_all(stdout='a', stderr='b')
-        self.assertEqual(self.answer(self.deployment()),
-                         self.answer(self.deployment(), python=self.python))
+        self.answer(self.deployment(), python=self.python)
