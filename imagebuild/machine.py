@@ -43,6 +43,11 @@ def check_rights() -> None:
     if subprocess.run(['sudo', *interactive, '--validate']).returncode != 0:
         raise Refusal('Building an image takes root rights (mounts, chroot), and sudo gives none '
                       'to this user: run this command as root, or have sudo allowed.')
+    warning = subprocess.run(['sudo', '--non-interactive', 'true'], stderr=subprocess.PIPE,
+                             text=True).stderr.strip()
+    if warning:
+        raise Refusal(f"sudo warns '{warning}', which diskimage-builder takes for the output of "
+                      'the commands that it runs: mend that first.')
 
 
 def needed_gib(environ: Mapping[str, str]) -> float:

@@ -21,8 +21,8 @@ BINDEP = HERE.parent / 'bindep.txt'
 
 #: How each package manager installs without asking; the first that is there is used.
 INSTALLERS = {
-    'apt-get': ['apt-get', '-o', 'DPkg::Lock::Timeout=300', 'install', '--yes',
-                '--no-install-recommends'],
+    'apt-get': ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o',
+                'DPkg::Lock::Timeout=300', 'install', '--yes', '--no-install-recommends'],
     'dnf': ['dnf', 'install', '--assumeyes'],
     'zypper': ['zypper', '--non-interactive', 'install', '--no-recommends'],
 }
@@ -63,7 +63,7 @@ def install_packages(packages: list[str], log: pathlib.Path, say: Callable[[str]
     command = machine.as_root([*installer, *packages])
     if _log_run(command, log) == 0:
         return
-    if installer[0] == 'apt-get':  # on a fresh machine there are no package lists yet
+    if 'apt-get' in installer:  # on a fresh machine there are no package lists yet
         _log_run(machine.as_root(['apt-get', 'update']), log)
         if _log_run(command, log) == 0:
             return

@@ -97,6 +97,16 @@ class RightsTest(base.TestCase):
                         machine.check_rights()
 
 
+    def test_a_sudo_that_prints_warnings_is_refused(self):
+        # They would end up in the middle of what losetup says.
+        results = [mock.Mock(returncode=0), mock.Mock(returncode=0, stderr='cannot resolve host')]
+        with mock.patch.object(machine, 'is_root', return_value=False):
+            with mock.patch('subprocess.run', side_effect=results):
+                with mock.patch('shutil.which', return_value='/usr/bin/sudo'):
+                    with testtools.ExpectedException(Refusal, '.*cannot resolve host.*mend'):
+                        machine.check_rights()
+
+
 class SystemPackagesTest(base.TestCase):
 
     def test_missing_ones_are_named_where_they_may_not_be_installed(self):
