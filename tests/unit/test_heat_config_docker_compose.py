@@ -3,9 +3,7 @@
 
 import json
 
-from tests import base, hooks, interpreters
-
-load_tests = base.load_scenarios
+from tests import base, hooks
 
 NAME = 'Web.app-1'
 PROJECT = ['--project-name', 'webapp-1']
@@ -90,6 +88,11 @@ class UpTest(ComposeTestCase):
     def test_a_map_becomes_the_file(self):
         self.run_config()
         self.assertEqual(FILE, json.loads(self.file.read_text()))
+
+    def test_what_is_not_ascii_is_written(self):
+        # Public bugs 1333992, 1382031 and 1392802.
+        self.run_config({'services': {'web': {'image': 'nginx', 'command': 'echo \u20ac'}}})
+        self.assertIn('echo \u20ac', self.file.read_text(encoding='utf-8'))
 
     def test_text_becomes_the_file_as_it_is(self):
         text = '# mine\nversion: "3"\nservices:\n  web:\n    image: nginx\n'
@@ -246,16 +249,3 @@ class StaleTest(ComposeTestCase):
 
     def test_a_server_without_projects_has_nothing_to_do(self):
         self.assertEqual('', self.remove_stale('[]'))
-
-
-class PythonTest(ComposeTestCase):
-
-    scenarios = interpreters.scenarios()
-
-    def test_it_runs_on_every_python(self):
-        # And in the locale C writes what is not ASCII: public bugs 1333992, 1382031, 1392802.
-        self.fake('docker-compose')
-        config = {'services': {'web': {'image': 'nginx', 'command': 'echo \u20ac'}}}
-        response = self.run_config(config, python=self.python)
-        self.assertEqual(0, response['deploy_status_code'])
-        self.assertIn('echo \u20ac', self.file.read_text(encoding='utf-8'))

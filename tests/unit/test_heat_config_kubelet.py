@@ -7,9 +7,7 @@ takes the manifests.
 
 import json
 
-from tests import base, hooks, interpreters
-
-load_tests = base.load_scenarios
+from tests import base, hooks
 
 POD = {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'name': 'web'},
        'spec': {'containers': [{'name': 'web', 'image': 'nginx'}, {'name': 'db', 'image': 'x'}]}}
@@ -224,12 +222,3 @@ class StaleTest(KubeletTestCase):
         self.run_config()
         self.assertIn('stale pods are left', self.remove_stale('{"half'))
         self.assertEqual(['id-1.json'], self.names())
-
-
-class PythonTest(KubeletTestCase):
-
-    scenarios = interpreters.scenarios()
-
-    def test_it_runs_on_every_python(self):
-        self.fake('crictl', *RUNNING * 2)
-        self.assertEqual(0, self.run_config(python=self.python)['deploy_status_code'])
