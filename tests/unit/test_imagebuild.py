@@ -107,6 +107,36 @@ class RightsTest(base.TestCase):
                         machine.check_rights()
 
 
+class SudoStandInTest(base.TestCase):
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.announce('bash', 'dirname', 'readlink')
+        self.fake('real-sudo', {})
+        self.fake('mount', {})
+
+    def sudo(self, *args: str, uid: int) -> 'list[list[str]]':
+        """Call the stand-in as a user; return the commands that were run."""
+        self.fake('id', {'stdout': str(uid)})
+        path = [str(build.SHIMS / 'partitions'), str(build.SHIMS / 'sudo'), str(self.sandbox.bin)]
+        done = self.run_program([build.SHIMS / 'sudo' / 'sudo', *args], env={
+            'PATH': ':'.join(path), 'HEAT_IMAGE_SUDO': str(self.sandbox.bin / 'real-sudo')})
+        self.assertEqual((0, '', ''), done)
+        return [[call.tool, *call.argv] for call in self.calls() if call.tool != 'id']
+
+    def test_root_needs_none(self):
+        self.assertEqual([['mount', 'a', 'b']], self.sudo('-E', 'mount', 'a', 'b', uid=0))
+
+    def test_a_user_goes_through_the_real_one(self):
+        self.assertEqual([['real-sudo', '-E', 'mount', 'a']],
+                         self.sudo('-E', 'mount', 'a', uid=1000))
+
+    def test_the_real_one_runs_the_stand_ins(self):
+        # Its own PATH would find the kpartx that cannot work.
+        self.assertEqual([['real-sudo', str(build.SHIMS / 'partitions' / 'kpartx'), '-d', 'x']],
+                         self.sudo('kpartx', '-d', 'x', uid=1000))
+
+
 class SystemPackagesTest(base.TestCase):
 
     def test_missing_ones_are_named_where_they_may_not_be_installed(self):
