@@ -3,7 +3,6 @@
 
 import http.server
 import json
-import socket
 import ssl
 import threading
 from typing import Any, NamedTuple, Optional, Union
@@ -30,8 +29,8 @@ class Answer(NamedTuple):
     headers: 'dict[str, str]' = {}
 
 
-#: A status, an Answer, or for none at all: 'close' the connection, 'hang' until the test ends.
-Programmed = Union[int, Answer, str]
+#: A status, an Answer, bytes to send as they are, or for no answer at all 'close'.
+Programmed = Union[int, Answer, bytes, str]
 
 
 class SignalServer(fixtures.Fixture):
@@ -58,7 +57,6 @@ class SignalServer(fixtures.Fixture):
 
     def start(self) -> None:
         """Listen; on the same port if this was done before."""
-        self._closing = threading.Event()
         self._server = Server(('127.0.0.1', self.port), handler_for(self))
         self.port = self._server.server_address[1]
         if self._certificate:
@@ -71,7 +69,6 @@ class SignalServer(fixtures.Fixture):
     def stop(self) -> None:
         """Refuse connections from now on."""
         if self._server:
-            self._closing.set()
             self._server.shutdown()
             self._server.server_close()
             self._thread.join()
@@ -101,9 +98,6 @@ class SignalServer(fixtures.Fixture):
                 return route
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
-    def wait_for_end(self) -> None:
-        self._closing.wait(60)
-
 
 class Server(http.server.ThreadingHTTPServer):
 
@@ -126,11 +120,11 @@ def handler_for(server: SignalServer) -> Any:
             answer = server.answer(Request(
                 self.command, self.path, {k.lower(): v for k, v in self.headers.items()},
                 json.loads(text) if text else None))
-            if answer == 'hang':
-                server.wait_for_end()
-                return
+            self.close_connection = True
             if answer == 'close':
-                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            if isinstance(answer, bytes):
+                self.wfile.write(answer)
                 return
             if isinstance(answer, int):
                 answer = Answer(answer)

@@ -391,8 +391,7 @@ class HookTest(DispatcherTestCase):
     def test_without_the_libraries_it_says_where_they_were_looked_for(self):
         done = self.agent.run(env={'HEAT_CONFIG_HOOKS': '/no/such/folder'})
         self.assertEqual(1, done.status)
-        self.assertIn('heat_deployed.py is in none of the folders of hooks: /no/such/folder',
-                      done.stderr)
+        self.assertIn('heat_dispatcher.py is not beside the hooks', done.stderr)
         self.assertNotIn('Traceback', done.stderr)
 
 

@@ -2,7 +2,6 @@
 """heat-config-notify: how a result gets to Heat, and what is said when it does not."""
 
 import json
-import pathlib
 import sys
 import types
 
@@ -15,13 +14,14 @@ from tests.signal_server import Answer
 load_tests = base.load_scenarios
 
 NOTIFY = agent.ELEMENT / 'bin' / 'heat-config-notify'
+LIBRARY = agent.ELEMENT / 'install.d'
 RESPONSE = {'deploy_stdout': 'out', 'deploy_stderr': '', 'deploy_status_code': 0, 'result': 'x'}
 
 
 def load_notify():
-    """The program as a module, to call its functions."""
-    module = types.ModuleType('heat_config_notify')
-    exec(compile(NOTIFY.read_text(), str(NOTIFY), 'exec'), module.__dict__)
+    """What the program consists of, to call its functions."""
+    module = types.ModuleType('heat_notify')
+    exec((LIBRARY / 'heat_notify.py').read_text(), module.__dict__)
     return module
 
 
@@ -30,6 +30,7 @@ class NotifyTestCase(base.TestCase):
     def setUp(self):
         super().setUp()
         self.heat = self.useFixture(signal_server.SignalServer())
+        self.sandbox.env['HEAT_CONFIG_HOOKS'] = str(LIBRARY)
         self.sandbox.env['HEAT_CONFIG_NOTIFY_PATIENCE'] = '0'
 
     def deployment(self, url=None, **inputs):
@@ -106,6 +107,15 @@ class TransportTest(NotifyTestCase):
             self.assert_said(2, 'deploy_signal_id is no URL', done=self.notify(
                 self.deployment(url)))
 
+    def test_a_method_that_is_none(self):
+        self.assert_said(2, 'deploy_signal_verb is no method', done=self.notify(
+            self.deployment(deploy_signal_verb='POST / HTTP/1.1')))
+
+    def test_an_address_without_a_path(self):
+        for url in (self.heat.url, self.heat.url + '?x', self.heat.url + '#x'):
+            self.assertEqual(0, self.notify(self.deployment(url)).status)
+        self.assertEqual(3, len(self.heat.requests))
+
     def test_letters_of_any_language(self):
         response = dict(RESPONSE, result='\xfc\u4e2d\U0001f600\0')
         self.notify(self.deployment(), response)
@@ -113,6 +123,14 @@ class TransportTest(NotifyTestCase):
 
 
 class FailureTest(NotifyTestCase):
+
+    # Over both of the ways on which a request may go.
+    scenarios = [('plain', {'variables': {}}), ('by-urllib', {'variables': {
+        'http_proxy': 'http://127.0.0.1:9', 'no_proxy': '127.0.0.1'}})]
+
+    def setUp(self):
+        super().setUp()
+        self.sandbox.env.update(self.variables)
 
     def test_a_refusal_is_final_and_says_so(self):
         """Bug: a 403 or a 404 was taken for a success."""
@@ -142,7 +160,8 @@ class FailureTest(NotifyTestCase):
     def test_what_may_pass_is_not_final(self):
         for answer, words in ((500, 'answered 500'), (502, 'answered 502'), (503, 'answered 503'),
                               (429, 'answered 429'), (408, 'answered 408'),
-                              ('close', 'did not answer')):
+                              ('close', 'did not answer'), (b'rubbish', 'did not answer'),
+                              (b'\0\xff\r\n\r\n', 'did not answer')):
             self.heat.answers = [answer]
             self.assert_said(1, self.heat.url, words, done=self.notify(self.deployment()))
 
@@ -178,6 +197,10 @@ class FailureTest(NotifyTestCase):
     def test_a_patience_that_is_no_number(self):
         self.assert_said(2, "HEAT_CONFIG_NOTIFY_PATIENCE is 'long'", done=self.notify(
             self.deployment(), HEAT_CONFIG_NOTIFY_PATIENCE='long'))
+
+    def test_without_its_library_it_says_so(self):
+        done = self.notify(self.deployment(), HEAT_CONFIG_HOOKS='')
+        self.assert_said(1, 'heat_notify.py is not beside the hooks', done=done)
 
     def test_usage(self):
         self.assertEqual(0, self.run_script(NOTIFY, '--help').status)
@@ -399,6 +422,6 @@ class ModuleTest(testtools.TestCase):
 
     def test_loading_it_imports_nothing_slow(self):
         """It starts in a few milliseconds: what only some signals need is imported for those."""
-        text = pathlib.Path(NOTIFY).read_text()
+        text = (LIBRARY / 'heat_notify.py').read_text()
         imported = {line.split()[1] for line in text.splitlines() if line.startswith('import ')}
-        self.assertEqual({'json', 'os', 'sys', 'time'}, imported)
+        self.assertEqual({'json', 'os', 're', 'sys', 'time'}, imported)

@@ -66,4 +66,4 @@ class RebuildDeployedTest(base.TestCase):
     def test_without_the_libraries(self):
         done = self.rebuild(env={'HEAT_CONFIG_HOOKS': '/no/such/folder'})
         self.assertEqual(1, done.status)
-        self.assertIn('/no/such/folder', done.stderr)
+        self.assertIn('heat_deployed.py is not beside the hooks', done.stderr)

@@ -28,6 +28,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
+HOOK_FOLDERS = [folder for folder in (
+    os.environ.get('HEAT_CONFIG_HOOKS'),
+    '/usr/libexec/heat-config/hooks',
+    '/var/lib/heat-config/hooks') if folder]
 FOLDER = os.environ.get('HEAT_CONFIG_DEPLOYED') or '/var/lib/heat-config/deployed'
 OLD_FOLDER = os.environ.get('HEAT_CONFIG_DEPLOYED_OLD') or '/var/run/heat-config/deployed'
 LOGS = (os.environ.get('HEAT_CONFIG_LOGS') or os.environ.get('HEAT_SCRIPT_LOGS')

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signals on their way to Heat: sent, kept, tried again.
 
-heat-config-notify is what delivers one; it is loaded here rather than run as
-a command, to save the start of another interpreter.  Like the hooks' library,
-beside which it lies, this needs nothing but Python 3.6's standard library and
-is ASCII.
+What delivers one is heat_notify, or the command that ``HEAT_CONFIG_NOTIFY``
+names.  Like the hooks' library, beside which it lies, this needs nothing but
+Python 3.6's standard library and is ASCII.
 """
 import os
-import shutil
 import sys
-import threading
 import time
-import types
 
+import heat_notify
 from heat_deployed import NONE, OBSOLETE, PENDING, REFUSED, SENT, Deployed, dump, lock, now, say
 from heat_hook import FAILED, Deployment, HookError, Result, as_text, run
 
@@ -20,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+OWN_COMMAND = 'heat-config-notify'  # as which heat_notify is known
 LONGEST_PAUSE = 600     # seconds between two tries to deliver a signal
 PATIENCE = 30           # seconds to try for
 
@@ -31,37 +29,12 @@ class Signals:
     """
 
     def __init__(self, deployments: 'list[Any]') -> None:
-        self._command = os.environ.get('HEAT_CONFIG_NOTIFY') or 'heat-config-notify'
+        self._command = os.environ.get('HEAT_CONFIG_NOTIFY') or OWN_COMMAND
         self._patience = patience_from_environment()
-        self._loader = threading.Thread(target=self._load, daemon=True)
-        self._notify = None
         self._wanted = {}
         for data in deployments:
             if isinstance(data, dict):
                 self._wanted.setdefault(receiver_of(data), set()).add(as_text(data.get('id')))
-
-    def preload(self) -> None:
-        """Load what signals, while a hook is running."""
-        if self._loader.ident is None:
-            self._loader.start()
-
-    def _load(self) -> None:
-        """Load heat-config-notify, to save the start of another interpreter."""
-        path = shutil.which(self._command)
-        if path is None:
-            return
-        module = types.ModuleType('heat_config_notify')
-        try:
-            with open(path, 'rb') as file:
-                source = file.read()
-            if b'def deliver(' not in source:
-                return      # another program of that name: it is run as a command
-            exec(compile(source, path, 'exec'), module.__dict__)
-            module.preload()
-        except Exception:
-            say(f'{path} cannot be loaded, and is run as a command: {summary()}')
-            return
-        self._notify = module
 
     def deliver_pending(self, at_once: bool) -> None:
         """Try those signals again that could not be delivered.
@@ -137,17 +110,15 @@ class Signals:
         """
         if self._is_obsolete(data):
             return outcome(OBSOLETE, 'Heat has another deployment for the same resource by now')
-        self.preload()
-        self._loader.join()
-        if self._notify is None:
+        if self._command != OWN_COMMAND:
             return self._send_by_command(response, path, patience)
-        if self._notify.transport_of(self._notify.inputs_of(data)) == 'NO_SIGNAL':
+        if heat_notify.transport_of(heat_notify.inputs_of(data)) == 'NO_SIGNAL':
             return outcome(NONE)
         try:
-            sent = self._notify.deliver(data, response, patience)
-        except self._notify.Final as error:
+            sent = heat_notify.deliver(data, response, patience)
+        except heat_notify.Final as error:
             return outcome(REFUSED, str(error))
-        except self._notify.SignalError as error:
+        except heat_notify.SignalError as error:
             return outcome(PENDING, str(error))
         except Exception:
             return outcome(PENDING, summary())

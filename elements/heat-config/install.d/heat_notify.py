@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signal a deployment's result to Heat.
+
+Usage: heat-config-notify DEPLOYMENT.json < RESPONSE.json
+
+DEPLOYMENT.json is a deployment as Heat sends it; its inputs say how to signal:
+CFN_SIGNAL, TEMP_URL_SIGNAL, HEAT_SIGNAL, ZAQAR_SIGNAL or NO_SIGNAL.
+RESPONSE.json is what its hook answered, an object.  What is too long for a
+signal is cut from deploy_stdout and deploy_stderr.
+
+Exit status:
+  0  Heat has the signal, or wants none
+  1  it could not be delivered now; a later try may succeed
+  2  wrong usage, or one of the two files cannot be used
+  3  it was refused; another try will not help
+
+Environment:
+  HEAT_CONFIG_NOTIFY_PATIENCE  seconds to go on trying for (60)
+  HEAT_CONFIG_VENV             the agents' virtual environment
+                               (/opt/stack/venvs/heat-agent), of which
+                               HEAT_SIGNAL and ZAQAR_SIGNAL use keystoneauth1
+  REQUESTS_CA_BUNDLE           a private CA's certificates; otherwise the
+                               ca_certificate of /etc/os-collect-config.conf
+"""
+# Most signals need little: what is slow to load is imported where it is used.
+import json
+import os
+import re
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+DELIVERED, UNREACHABLE, UNUSABLE, REFUSED = range(4)
+
+# Heat's max_json_body_size is 1 MiB; Zaqar's max_messages_post_size 256 KiB,
+# of which the envelope takes some.
+BODY_LIMIT = 1024 * 1024 - 1024
+ZAQAR_BODY_LIMIT = 256 * 1024 - 4096
+ZAQAR_TTL = 3600        # seconds for which Zaqar keeps the message
+REQUEST_TIMEOUT = 30    # seconds
+ANSWER_LIMIT = 64 * 1024    # bytes of an answer to read
+# Nothing that would have to be quoted, decoded or left out.
+PLAIN_URL = r'http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]+))?(/[!"$-~]*)'
+SIGNED_URL_LIFETIME = 15 * 60   # seconds; keystone's [credential] auth_ttl
+
+
+class SignalError(Exception):
+    """The signal was not delivered; the message says why."""
+
+    exit_status = UNREACHABLE
+
+
+class Final(SignalError):
+    """Another try will not help."""
+
+
+class Unusable(Final):
+    """The deployment or the response is not what it should be."""
+
+    exit_status = UNUSABLE
+
+
+class Refused(Final):
+    """Heat does not want it."""
+
+    exit_status = REFUSED
+
+
+def deliver(
+        deployment: 'dict[str, Any]', response: 'dict[str, Any]',
+        patience: float) -> 'dict[str, Any]':
+    """Signal a response, trying again for a while where that may help.
+
+    :param deployment: as Heat sends it.
+    :param response: what the hook answered.
+    :param patience: seconds to go on trying for.
+    :returns: what was sent, for the response may be too large for a signal.
+    :raises SignalError: when it is not delivered.
+    """
+    inputs = inputs_of(deployment)
+    transport = transport_of(inputs)
+    if transport == 'NO_SIGNAL':
+        return response
+    if transport not in SENDERS:
+        raise Unusable(f'the signal transport {transport} is not known')
+    send, limit = SENDERS[transport]
+    response = fit(response, limit)
+    give_up = time.monotonic() + patience
+    pause = 1.0
+    while True:
+        try:
+            send(inputs, response)
+            return response
+        except Final:
+            raise
+        except KeyError as error:
+            raise Unusable(f'{transport} needs the input {error.args[0]}, '
+                           'which the deployment does not have') from None
+        except SignalError:
+            pause = min(2 * pause, 30) * (0.75 + os.urandom(1)[0] / 512)
+            if time.monotonic() + pause > give_up:
+                raise
+            time.sleep(pause)
+
+
+def inputs_of(deployment: 'dict[str, Any]') -> 'dict[str, str]':
+    """The values of a deployment's inputs, by name, without the nulls."""
+    inputs = deployment.get('inputs')
+    return {item['name']: as_text(item['value'])
+            for item in (inputs if isinstance(inputs, list) else [])
+            if isinstance(item, dict) and item.get('name')
+            and item.get('value') is not None}
+
+
+def transport_of(inputs: 'dict[str, str]') -> str:
+    """How Heat wants the signal; older ones do not name it."""
+    if 'deploy_signal_transport' in inputs:
+        return inputs['deploy_signal_transport']
+    for name, transport in (('deploy_signal_id', 'CFN_SIGNAL'),
+                            ('deploy_queue_id', 'ZAQAR_SIGNAL'),
+                            ('deploy_auth_url', 'HEAT_SIGNAL')):
+        if name in inputs:
+            return transport
+    return 'NO_SIGNAL'
+
+
+def fit(response: 'dict[str, Any]', limit: int) -> 'dict[str, Any]':
+    """Make a response small enough for a signal.
+
+    The ends of deploy_stdout and deploy_stderr are kept, and the declared
+    outputs whole.  Where those alone are too large, the result is a failure
+    that names the largest.
+
+    :param limit: how many bytes its JSON may have.
+    """
+    if json_size(response) <= limit:
+        return response
+    streams = ('deploy_stdout', 'deploy_stderr')
+    texts = {name: as_text(response.get(name)) for name in streams}
+    rest = dict(response, deploy_stdout='', deploy_stderr='')
+    room = limit - json_size(rest) - 256    # for the marks
+    if room < 0:
+        sizes = {name: json_size(value) for name, value in rest.items()}
+        largest = max(sizes, key=lambda name: sizes[name])
+        return fit({
+            'deploy_stdout': texts['deploy_stdout'],
+            'deploy_stderr': f'{texts["deploy_stderr"]}\nThe output {largest} has '
+                             f'{sizes[largest]} bytes; all outputs together may have {limit}.\n',
+            'deploy_status_code': response.get('deploy_status_code') if has_failed(response)
+                                  else 1}, limit)
+    # What the shorter one leaves of its half, the longer one may have.
+    shorter, longer = sorted(streams, key=lambda name: json_size(texts[name]))
+    rest[shorter] = end_of(texts[shorter], room // 2)
+    rest[longer] = end_of(texts[longer], room - json_size(rest[shorter]))
+    return rest
+
+
+def has_failed(response: 'dict[str, Any]') -> bool:
+    """Whether Heat takes a response for that of a failure."""
+    return str(response.get('deploy_status_code') or 0) != '0'
+
+
+def end_of(text: str, limit: int) -> str:
+    """The end of a text whose JSON has at most so many bytes, and a mark."""
+    if json_size(text) <= limit:
+        return text
+    low, high = 0, len(text)
+    while low < high:       # the least cut that fits
+        middle = (low + high) // 2
+        if json_size(text[middle:]) <= limit:
+            high = middle
+        else:
+            low = middle + 1
+    return f'[... {low} characters cut to fit into the signal ...]\n{text[low:]}'
+
+
+def as_text(value: 'Any') -> str:
+    if value is None:
+        return ''
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def json_size(value: 'Any') -> int:
+    """How many bytes a value's JSON has; it is ASCII."""
+    return len(json.dumps(value))
+
+
+def send_to_url(inputs: 'dict[str, str]', response: 'dict[str, Any]') -> None:
+    """CFN_SIGNAL and TEMP_URL_SIGNAL: to a URL that was signed beforehand."""
+    # The URL is a credential: no message may hold it, only its host.
+    url = inputs['deploy_signal_id']
+    verb = inputs.get('deploy_signal_verb', 'POST')
+    if not verb.isalpha():
+        raise Unusable('the input deploy_signal_verb is no method of HTTP')
+    body = json.dumps(response).encode('ascii')
+    has_proxy = any(name.lower() == 'http_proxy' for name in os.environ)
+    send = send_by_urllib if has_proxy or not re.fullmatch(PLAIN_URL, url) else send_plainly
+    host, code, reason = send(verb, url, body)
+    if not 200 <= code < 300:
+        raise http_error(host, code, reason, expiry(url) if code in (400, 401, 403) else '')
+
+
+def send_plainly(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
+    """Send a request over HTTP as most signals are, without what loads for longer than it takes.
+
+    :param url: as PLAIN_URL has it.
+    :returns: the host, and the answer's status code and its reason.
+    """
+    import socket
+
+    address, port, path = re.fullmatch(PLAIN_URL, url).groups()
+    host = url[:-len(path)]
+    try:
+        connection = socket.create_connection(
+            (address.strip('[]'), int(port or 80)), REQUEST_TIMEOUT)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise SignalError(f'{host} cannot be reached: {error}') from None
+    head = (f'{verb} {path} HTTP/1.1\r\nHost: {host[len("http://"):]}\r\n'
+            'Content-Type: application/json\r\n'
+            f'Content-Length: {len(body)}\r\nConnection: close\r\n\r\n')
+    answer = b''
+    try:
+        with connection:
+            connection.sendall(head.encode('ascii') + body)
+            # To its end, or the server would find itself interrupted.
+            while len(answer) < ANSWER_LIMIT:
+                piece = connection.recv(ANSWER_LIMIT)
+                if not piece:
+                    break
+                answer += piece
+    except OSError as error:
+        if b'\n' not in answer:
+            raise SignalError(f'{host} did not answer: {error}') from None
+    status = re.match(r'HTTP/1\.[01] ([2-5]\d\d) ?([^\r\n]*)', answer.decode('latin-1'))
+    if not status:
+        raise SignalError(f'{host} did not answer with a status of HTTP')
+    return host, int(status.group(1)), status.group(2)
+
+
+def send_by_urllib(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
+    """Send a request with all that HTTPS, proxies and unusual addresses need."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    try:
+        request = urllib.request.Request(
+            url, body, {'Content-Type': 'application/json'}, method=verb)
+    except ValueError:
+        raise Unusable('the input deploy_signal_id is no URL') from None
+    if request.type not in ('http', 'https') or not request.host:
+        raise Unusable('the input deploy_signal_id is no URL of HTTP')
+    host = f'{request.type}://{request.host}'
+
+    class Redirects(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: 'Any') -> None:
+            """Not followed: a POST would become a GET, and seem to be delivered."""
+
+    opener = urllib.request.build_opener(
+        Redirects, urllib.request.HTTPSHandler(context=tls_context(request.type)))
+    try:
+        with opener.open(request, timeout=REQUEST_TIMEOUT) as answer:
+            return host, answer.getcode(), ''
+    except urllib.error.HTTPError as error:
+        return host, error.code, error.reason
+    except urllib.error.URLError as error:
+        raise SignalError(f'{host} cannot be reached: {error.reason}') from None
+    except http.client.InvalidURL:
+        raise Unusable('the input deploy_signal_id is no URL of HTTP') from None
+    except OSError as error:
+        raise SignalError(f'{host} did not answer: {error}') from None
+    except http.client.HTTPException:
+        raise SignalError(f'{host} did not answer with a status of HTTP') from None
+
+
+def expiry(url: str) -> str:
+    """Advice, where a signed URL is too old to be accepted any more."""
+    import calendar
+    import urllib.parse
+
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
+    try:
+        signed = calendar.timegm(time.strptime(
+            query.get('Timestamp', [''])[0], '%Y-%m-%dT%H:%M:%SZ'))
+    except ValueError:
+        return ''
+    age = time.time() - signed
+    if age < SIGNED_URL_LIFETIME:
+        return ''
+    return (f' The signed URL is {age / 60:.0f} minutes old and has expired.  Use '
+            'signal_transport HEAT_SIGNAL for deployments that take long, or raise '
+            "auth_ttl in the [credential] section of Keystone's configuration.")
+
+
+def http_error(host: str, code: int, reason: str, hint: str = '') -> SignalError:
+    """What an HTTP status means: try again, or give up."""
+    if code >= 500 or code in (408, 429):
+        return SignalError(f'{host} answered {code} {reason}')
+    if code < 400:
+        hint = ' It redirects, and a signed URL must be that of Heat itself.'
+    return Refused(f'{host} refused the signal: {code} {reason}.{hint}')
+
+
+def ca_bundle(agents_config: str = '/etc/os-collect-config.conf') -> 'str | None':
+    """The private CA that the agent was told of, if any."""
+    path = os.environ.get('REQUESTS_CA_BUNDLE')
+    if path:
+        return path
+    import configparser
+
+    config = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        config.read(agents_config)
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return None
+    for section in ('cfn', 'heat', 'zaqar', 'request', 'DEFAULT'):
+        path = config.get(section, 'ca_certificate', fallback='')
+        if path:
+            return path
+    return None
+
+
+def tls_context(scheme: str) -> 'Any':
+    if scheme != 'https':
+        return None
+    import ssl
+
+    path = ca_bundle()
+    try:
+        return ssl.create_default_context(
+            cafile=None if path and os.path.isdir(path) else path,
+            capath=path if path and os.path.isdir(path) else None)
+    except OSError as error:
+        raise Unusable(f'the CA certificates {path} cannot be read: {error}') from None
+
+
+def send_to_heat(inputs: 'dict[str, str]', response: 'dict[str, Any]') -> None:
+    """HEAT_SIGNAL: to the resource, through Heat's API."""
+    call_service(
+        inputs, 'orchestration',
+        f"/stacks/{inputs['deploy_stack_id']}/resources/{inputs['deploy_resource_name']}/signal",
+        response)
+
+
+def send_to_zaqar(inputs: 'dict[str, str]', response: 'dict[str, Any]') -> None:
+    """ZAQAR_SIGNAL: a message in a queue that Heat reads (Zaqar's API v2)."""
+    import uuid
+
+    call_service(
+        inputs, 'messaging', f"/v2/queues/{inputs['deploy_queue_id']}/messages",
+        {'messages': [{'ttl': ZAQAR_TTL, 'body': response}]},
+        {'Client-ID': str(uuid.uuid4()), 'X-Project-Id': inputs['deploy_project_id']})
+
+
+def call_service(
+        inputs: 'dict[str, str]', service_type: str, path: str, body: 'dict[str, Any]',
+        headers: 'dict[str, str] | None' = None) -> None:
+    """POST to a service of the catalogue, as the deployment's own user."""
+    exceptions, identity, session = load_keystoneauth()
+    auth_url = inputs['deploy_auth_url'].rstrip('/')
+    if auth_url.endswith('/v2.0'):      # Heat may still name it; only v3 exists
+        auth_url = auth_url[:-len('/v2.0')]
+    if not auth_url.endswith('/v3'):
+        auth_url += '/v3'
+    region = inputs.get('deploy_region_name')
+    asked = auth_url
+    try:
+        client = session.Session(
+            auth=identity.v3.Password(
+                auth_url=auth_url, user_id=inputs['deploy_user_id'],
+                password=inputs['deploy_password'], project_id=inputs['deploy_project_id']),
+            verify=ca_bundle() or True, timeout=REQUEST_TIMEOUT)
+        # Not the session's own look-up, which would ask the service for its
+        # versions first; Heat's and Zaqar's paths are known.
+        endpoint = client.get_endpoint(
+            service_type=service_type, interface='public', region_name=region,
+            skip_discovery=True)
+        if not endpoint:
+            raise exceptions.EndpointNotFound()
+        if service_type == 'messaging':     # some catalogues name a version
+            for version in ('/v2', '/v1.1', '/v1'):
+                if endpoint.rstrip('/').endswith(version):
+                    endpoint = endpoint.rstrip('/')[:-len(version)]
+        asked = endpoint
+        client.post(endpoint.rstrip('/') + path, json=body, headers=headers or {})
+    except exceptions.HttpError as error:
+        raise http_error(asked, error.http_status, error.message) from None
+    except exceptions.CatalogException:
+        place = f' in the region {region}' if region else ''
+        raise Refused(f"Keystone's catalogue at {auth_url} has no public endpoint for "
+                      f'the service {service_type}{place}') from None
+    except exceptions.ClientException as error:
+        raise SignalError(str(error)) from None
+    except OSError as error:    # certificates that cannot be read
+        raise SignalError(f'{asked} cannot be reached: {error}') from None
+
+
+def load_keystoneauth() -> 'tuple[Any, Any, Any]':
+    """keystoneauth1: this Python's own, or that of the agents' environment."""
+    venv = os.environ.get('HEAT_CONFIG_VENV', '/opt/stack/venvs/heat-agent')
+    version = f'python{sys.version_info[0]}.{sys.version_info[1]}'
+    packages = os.path.join(venv, 'lib', version, 'site-packages')
+    if packages not in sys.path:
+        sys.path.append(packages)
+    try:
+        from keystoneauth1 import exceptions, identity, session
+    except ImportError as error:
+        raise SignalError(f'HEAT_SIGNAL and ZAQAR_SIGNAL need keystoneauth1 ({error}); it was '
+                          f'looked for in {sys.executable} and in {packages}') from None
+    return exceptions, identity, session
+
+
+#: What sends a signal, and how many bytes it may have.
+SENDERS: 'dict[str, tuple[Callable[[dict[str, str], dict[str, Any]], None], int]]' = {
+    'CFN_SIGNAL': (send_to_url, BODY_LIMIT),
+    'TEMP_URL_SIGNAL': (send_to_url, BODY_LIMIT),
+    'HEAT_SIGNAL': (send_to_heat, BODY_LIMIT),
+    'ZAQAR_SIGNAL': (send_to_zaqar, ZAQAR_BODY_LIMIT),
+}
+
+
+def patience_from_environment() -> float:
+    """HEAT_CONFIG_NOTIFY_PATIENCE, in seconds."""
+    text = os.environ.get('HEAT_CONFIG_NOTIFY_PATIENCE') or '60'
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        raise Unusable(f'HEAT_CONFIG_NOTIFY_PATIENCE is {text!r}, which is no number '
+                       'of seconds') from None
+
+
+def read_object(name: str, file: 'Any') -> 'dict[str, Any]':
+    try:
+        value = json.loads(file.read().decode('utf-8'))
+    except ValueError as error:
+        raise Unusable(f'{name} is not JSON: {error}') from None
+    if not isinstance(value, dict):
+        raise Unusable(f'{name} is not a JSON object')
+    return value
+
+
+def main(arguments: 'list[str]') -> int:
+    if arguments in (['-h'], ['--help']):
+        print(__doc__.strip())
+        return DELIVERED
+    if len(arguments) != 1:
+        print(__doc__.strip().splitlines()[2], file=sys.stderr)
+        return UNUSABLE
+    try:
+        with open(arguments[0], 'rb') as file:
+            deployment = read_object(arguments[0], file)
+        deliver(deployment, read_object('the response on stdin', sys.stdin.buffer),
+                patience_from_environment())
+    except OSError as error:
+        print(f'heat-config-notify: {error}', file=sys.stderr)
+        return UNUSABLE
+    except SignalError as error:
+        print(f'heat-config-notify: {error}', file=sys.stderr)
+        return error.exit_status
+    return DELIVERED
