@@ -44,18 +44,20 @@ LOCAL_CAS = '/usr/local/share/ca-certificates/*.crt'
 def cloud() -> Cloud:
     """A cloud in which nothing boots."""
     stack = contextlib.ExitStack()
+    made = stack.enter_context(user_data.new_cloud())
     atexit.register(stack.close)
-    return stack.enter_context(user_data.new_cloud())
+    return made
 
 
 @functools.lru_cache(maxsize=None)
 def pristine_cloud() -> Cloud:
     """A cloud with pristine images, named as the releases are."""
     stack = contextlib.ExitStack()
-    atexit.register(stack.close)
     directory = stack.enter_context(tempfile.TemporaryDirectory(prefix='localheat-'))
     compute = ComputeConfig({release: pristine_image(release) for release in RELEASES})
-    return stack.enter_context(Cloud.create(directory, compute, cache=CACHE))
+    made = stack.enter_context(Cloud.create(directory, compute, cache=CACHE))
+    atexit.register(stack.close)
+    return made
 
 
 def pristine_image(release: str) -> str:
@@ -136,7 +138,9 @@ class FirstBootTest(base.TestCase):
         more.write_text(yaml.safe_dump({'parameter_defaults': settings}))
         stack = self.stacks.create(
             'test-' + uuid.uuid4().hex[:12], str(TEMPLATES / template),
-            {'flavor': self.kind, 'image': self.release},
+            {'flavor': self.kind, 'image': self.release,
+             # An emulated machine can take longer than the other's URL is valid.
+             'signal_transport': 'HEAT_SIGNAL' if self.kind == 'qemu' else 'CFN_SIGNAL'},
             environments=[user_data.path(environment), str(more)])
         self.addCleanup(self.delete, stack)
         return stack
