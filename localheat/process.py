@@ -60,17 +60,6 @@ def spawn_bound(command: List[str], package: str, **options: Any) -> subprocess.
     ).result()
 
 
-def end(process: subprocess.Popen, patience: float) -> None:
-    """End a child: politely, and after so many seconds without asking."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    process.wait()
-
-
 def start_time(pid: int) -> Optional[str]:
     """Return when a living process started, in the kernel's ticks, or None if it is dead.
 

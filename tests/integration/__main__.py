@@ -7,6 +7,7 @@ Tests that are run in another way start a cloud in each of their processes.
 """
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -15,6 +16,8 @@ from tests.integration import shared
 
 
 def main() -> int:
+    # so that the cloud is stopped and its folder removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if not shared.image():
         # the tests say why they are skipped
         return subprocess.run(sys.argv[1:]).returncode
