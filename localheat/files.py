@@ -18,7 +18,7 @@ def write(path: str, text: str, mode: int = 0o600) -> None:
         raise
 
 
-def tail(path: str, lines: int = 20, limit: int = 65536) -> str:
+def tail(path: str, lines: int = 20, limit: int = 1 << 20) -> str:
     """Return the last lines of a log; empty when there is none.
 
     :param limit: bytes of the file's end that are looked at
