@@ -3,7 +3,7 @@
 
 usage: python -m tests.report [--dots] REPORT <STREAM
 
-Shows each test as it ends, as a line or as one character. Then writes to the file REPORT why tests
+Shows each test as it starts and ends, in lines, or as it ends, in one character. Then writes to the file REPORT why tests
 were skipped, each failure in full, and on the last line the sums: ``N passed, N failed, N
 skipped``. A test that never ended, as when its process died, has failed. What the runner itself
 printed, such as a module that cannot be imported, comes first.
@@ -47,6 +47,14 @@ class Printed(testtools.StreamResult):
             self.data += file_bytes
 
 
+class Starts(testtools.StreamResult):
+    """Shows each test as it starts: one that takes minutes is not mistaken for one that hangs."""
+
+    def status(self, test_id: Any = None, test_status: Any = None, **_: Any) -> None:
+        if test_status == 'inprogress':
+            print(f'{"started":8} {"":9}  {test_id}', flush=True)
+
+
 def follow(dots: bool) -> 'tuple[list[Test], str]':
     """Show the tests of the stream while it runs; return them, and what the runner printed."""
     tests: 'list[Test]' = []
@@ -64,7 +72,8 @@ def follow(dots: bool) -> 'tuple[list[Test], str]':
             print(f'{outcome(test):8} {seconds}  {test["id"]}', flush=True)
 
     printed = Printed()
-    result = testtools.CopyStreamResult([testtools.StreamToDict(ended), printed])
+    shown = [] if dots else [Starts()]
+    result = testtools.CopyStreamResult([*shown, testtools.StreamToDict(ended), printed])
     result.startTestRun()
     subunit.ByteStreamToStreamResult(sys.stdin.buffer, non_subunit_name='runner').run(result)
     result.stopTestRun()
