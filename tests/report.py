@@ -3,10 +3,10 @@
 
 usage: python -m tests.report [--dots] REPORT <STREAM
 
-Shows each test as it starts and ends, in lines, or as it ends, in one character. Then writes to the file REPORT why tests
-were skipped, each failure in full, and on the last line the sums: ``N passed, N failed, N
-skipped``. A test that never ended, as when its process died, has failed. What the runner itself
-printed, such as a module that cannot be imported, comes first.
+Shows each test as it starts and ends, in lines, or as it ends, in one character. Then writes to
+the file REPORT why tests were skipped, each failure in full, and on the last line the sums:
+``N passed, N failed, N skipped``. A test that never ended, as when its process died, has failed.
+What the runner itself printed, such as a module that cannot be imported, comes first.
 """
 
 import argparse
