@@ -174,7 +174,9 @@ class FirstBootTest(base.TestCase):
         stack = self.create('debian_pip_env.yaml', pip_mirror='http://me:geheim@127.0.0.1:9/simple')
         error = self.assertRaises(StackFailed, stack.wait, 3 * LIMITS[self.kind])
         self.assertIn('Deployment exited with non-zero status code: 1', str(error))
-        reason = stack.attribute('deployment', 'deploy_stderr')
+        # As `openstack stack failures list` does.
+        reason = self.stacks.heat.software_deployments.get(
+            stack.server('deployment')).output_values['deploy_stderr']
         self.assertIn('install the agent: failed with status 1', reason)
         self.assertIn('No matching distribution found for os-', reason)
         console = self.stacks.servers.console(stack.server('server'), 10000)
