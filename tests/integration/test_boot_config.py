@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """boot-config and the example templates, in a real Heat.
 
-Pristine images are built where they are not there, by ./build-heat-image.sh; HEAT_PRISTINE_IMAGES
-names the folder to keep them in. By default one boots, Debian 13, in a chroot. To boot in QEMU, or
-Debian 12, which takes long, say so: HEAT_FIRST_BOOT='qemu chroot', HEAT_FIRST_RELEASES='trixie
-bookworm'.
+Pristine images are built where they are not there; see tests/integration/images.py. By default one
+boots, Debian 13, in a chroot. To boot in QEMU, or Debian 12, which takes long, say so:
+HEAT_FIRST_BOOT='qemu chroot', HEAT_FIRST_RELEASES='trixie bookworm'.
 """
 
 import atexit
@@ -14,7 +13,6 @@ import functools
 import glob
 import os
 import pathlib
-import subprocess
 import tempfile
 import uuid
 from typing import Any, Dict
@@ -27,7 +25,7 @@ from localheat.client import Stack, StackFailed, Stacks
 from localheat.compute.config import ComputeConfig
 from localheat.services import Cloud
 from tests import base
-from tests.integration import user_data
+from tests.integration import images, user_data
 from tests.integration.base import LIMITS
 
 load_tests = base.load_scenarios
@@ -36,6 +34,7 @@ TEMPLATES = pathlib.Path(__file__).with_name('templates')
 EXAMPLES = sorted((base.ROOT / 'example-templates').glob('*.yaml'))
 KINDS = os.environ.get('HEAT_FIRST_BOOT', 'chroot').split()
 RELEASES = os.environ.get('HEAT_FIRST_RELEASES', 'trixie').split()
+HOOKS = os.environ.get('HEAT_INSTALL_HOOKS', 'ansible apply-config cfn-init json-file').split()
 #: Certificates that this machine's administrator has added, for the servers to trust, too.
 LOCAL_CAS = '/usr/local/share/ca-certificates/*.crt'
 
@@ -61,18 +60,10 @@ def pristine_cloud() -> Cloud:
 
 
 def pristine_image(release: str) -> str:
-    """Debian without any element of this project; built if it is not there."""
-    folder = pathlib.Path(os.environ.get('HEAT_PRISTINE_IMAGES') or base.ROOT / '.tox' / 'images')
-    image = folder / f'pristine-debian-{release}.qcow2'
-    if not image.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        # diskimage-builder's debian brings nothing that configures a network.
-        subprocess.run(
-            [base.ROOT / 'build-heat-image.sh', '-p', 'netplan.io', '-o', image.with_suffix('')],
-            env=dict(os.environ, DIB_RELEASE=release, AGENT_ELEMENTS=' ',
-                     DEPLOYMENT_BASE_ELEMENTS=' '),
-            check=True, stdout=subprocess.DEVNULL)
-    return str(image)
+    """Debian without any element of this project."""
+    # diskimage-builder's debian brings nothing that configures a network.
+    return images.built(f'pristine-debian-{release}', '-p', 'netplan.io', DIB_RELEASE=release,
+                        AGENT_ELEMENTS=' ', DEPLOYMENT_BASE_ELEMENTS=' ')
 
 
 class ExamplesTest(base.TestCase):
@@ -141,7 +132,7 @@ class FirstBootTest(base.TestCase):
             {'flavor': self.kind, 'image': self.release,
              # An emulated machine can take longer than the other's URL is valid.
              'signal_transport': 'HEAT_SIGNAL' if self.kind == 'qemu' else 'CFN_SIGNAL'},
-            environments=[user_data.path(environment), str(more)])
+            environments=[user_data.path(environment), str(more)], timeout_minutes=60)
         self.addCleanup(self.delete, stack)
         return stack
 
@@ -182,3 +173,38 @@ class FirstBootTest(base.TestCase):
         console = self.stacks.servers.console(stack.server('server'), 10000)
         self.assertIn('The Heat agent is not installed. install the agent: failed', console)
         self.assertNotIn('geheim', reason + console)
+
+
+class InstallHookTest(IntegrationTestCase):
+    """Hooks come to a server whose agent is running."""
+
+    def install(self, *hooks: str) -> Stack:
+        """Begin to create a stack whose server gets hooks, one deployment for each."""
+        template = yaml.safe_load((TEMPLATES / 'no_deployment.yaml').read_text())
+        for hook in hooks:
+            template['resources'][hook] = {
+                'type': str(base.ROOT / 'boot-config' / 'templates' / 'install_hook.yaml'),
+                'properties': {'hook': hook, 'server': {'get_resource': 'server'}}}
+        path = self.root / 'template.yaml'
+        path.write_text(yaml.safe_dump(template))
+        return self.create(str(path), None, flavor='chroot', image=shared.IMAGE)
+
+    def test_each_is_installed_with_its_tool(self) -> None:
+        self.install(*HOOKS).wait(120 + 120 * len(HOOKS))
+
+    def test_a_tool_that_the_distribution_lacks_is_named(self) -> None:
+        stack = self.install('chef')
+        self.assertRaises(StackFailed, stack.wait, LIMITS['chroot'])
+        said = self.reason(stack)
+        self.assertIn('the hook chef needs chef-client or cinc-client', said)
+
+    def test_a_hook_that_is_none_is_named(self) -> None:
+        stack = self.install('nonesuch')
+        self.assertRaises(StackFailed, stack.wait, LIMITS['chroot'])
+        self.assertIn('there is no hook nonesuch', self.reason(stack))
+
+    def reason(self, stack: Stack) -> str:
+        deployment, = (item.physical_resource_id for item in stack.resources()
+                       if item.resource_type == 'OS::Heat::SoftwareDeployment')
+        return self.stacks.heat.software_deployments.get(
+            deployment).output_values['deploy_stderr']
