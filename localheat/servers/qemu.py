@@ -62,7 +62,7 @@ class QemuMachine(Machine):
             *qmp.OPTIONS,
             '-chardev', 'file,id=console,append=on,path=%s' % _escape(self.console_path),
             '-serial', 'chardev:console',
-            # a disk that is thrown away need not be safe
+            # the disk need not outlive a crash of this machine
             '-drive', 'file=%s,format=qcow2,if=virtio,cache=unsafe' % _escape(self._disk),
             '-drive', 'file=%s,format=raw,if=virtio,readonly=on' % _escape(spec.config_drive),
             '-netdev', 'user,id=network,ipv6=off,net=%s,host=%s,dhcpstart=%s'
@@ -76,15 +76,20 @@ class QemuMachine(Machine):
         if self._process is None:
             return
         if self.running and not hard:
-            self._shut_down()
+            self._ask('system_powerdown', self.PATIENCE)
+        # The guest gets no chance to write, but what it has written is kept: killed, QEMU would lose
+        # even what the guest has synced.
+        if self.running:
+            self._ask('quit', 10)
         self._process.kill()
         self._process.communicate()
         self._process = self._control = None
 
-    def _shut_down(self) -> None:
+    def _ask(self, command: str, patience: float) -> None:
+        """Have QEMU end in some way, and wait for its end."""
         try:
-            self._control.execute('system_powerdown')
-            self._process.wait(self.PATIENCE)
+            self._control.execute(command)
+            self._process.wait(patience)
         except (LocalHeatError, subprocess.TimeoutExpired):
             pass
 
