@@ -77,8 +77,8 @@ class QemuMachine(Machine):
             return
         if self.running and not hard:
             self._ask('system_powerdown', self.PATIENCE)
-        # The guest gets no chance to write, but what it has written is kept: killed, QEMU would lose
-        # even what the guest has synced.
+        # The guest gets no chance to write more; but killed, QEMU would lose even what the guest
+        # has synced.
         if self.running:
             self._ask('quit', 10)
         self._process.kill()
