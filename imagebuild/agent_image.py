@@ -180,7 +180,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     log.write_text('')
     progress.say(f'building {wanted.image}: {" ".join(wanted.elements)}')
     tools.set_up_venv(venv, log, progress.say)
-    tools.set_up_packages(venv, wanted.distro.profile if wanted.distro else 'build', log,
+    tools.set_up_packages(venv, wanted.distro.profiles if wanted.distro else ('build',), log,
                           progress.say)
     check_elements(wanted, venv)
     if on_disk and not options.no_tmpfs:

@@ -18,7 +18,7 @@ class Distro:
     :param elements: the elements that make a cloud image of it, without `vm`.
     :param release: DIB_RELEASE unless the user gives one; None leaves it to the element.
     :param environment: further variables by release, each a default.
-    :param profile: the profile of bindep.txt with what its element calls on this machine.
+    :param profiles: those of bindep.txt, with what its element calls on this machine.
     :param local_image: its element cannot fetch the base image itself.
     """
 
@@ -26,7 +26,7 @@ class Distro:
     elements: tuple[str, ...]
     release: Optional[str] = None
     environment: dict[str, dict[str, str]] = field(default_factory=dict)
-    profile: str = 'build'
+    profiles: tuple[str, ...] = ('build',)
     local_image: bool = False
 
 
@@ -41,7 +41,7 @@ DISTROS = {distro.name: distro for distro in (
         '43': {'BASE_IMAGE_FILE': 'Fedora-Cloud-Base-Generic-43-1.6.x86_64.qcow2'},
     }),
     Distro('centos', ('centos',), release='9-stream'),
-    Distro('rocky', ('rocky-container',), release='9', profile='build-container'),
+    Distro('rocky', ('rocky-container',), release='9', profiles=('build', 'build-container')),
     Distro('rhel', ('rhel',), release='9', local_image=True),
     Distro('opensuse', ('opensuse',), release='15.6'),
 )}

@@ -8,8 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from imagebuild import machine
 from imagebuild.errors import Refusal
@@ -103,13 +102,13 @@ def set_up_venv(venv: pathlib.Path, log: pathlib.Path, say: Callable[[str], None
         marker.write_text(wanted)
 
 
-def set_up_packages(venv: pathlib.Path, profile: str, log: pathlib.Path,
+def set_up_packages(venv: pathlib.Path, profiles: Sequence[str], log: pathlib.Path,
                     say: Callable[[str], None]) -> None:
-    """Install what bindep.txt names for a profile and the machine lacks."""
+    """Install what bindep.txt names for these profiles and the machine lacks."""
     bindep = venv / 'bin' / 'bindep'
     if not bindep.exists():  # a virtual environment of the caller's own
         return
-    done = subprocess.run([bindep, '--brief', '--file', BINDEP, profile],
+    done = subprocess.run([bindep, '--brief', '--file', BINDEP, *profiles],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         packages = re.findall(r'(?m)^[a-z0-9][\w.+-]*$', done.stdout)
