@@ -38,17 +38,18 @@ class IntegrationTestCase(base.TestCase):
             self.fail('HEAT_IMAGE: there is no file %s' % image)
         if os.geteuid() != 0:
             self.skipTest('a chroot and its mounts take root')
-        self._use(shared.cloud())
+        self.use(shared.cloud())
 
     def own_cloud(self) -> Cloud:
         """Use a cloud from now on that is this test's alone, and return it."""
         context = contextlib.ExitStack()
         self.addCleanup(context.close)
         cloud = context.enter_context(shared.new_cloud())
-        self._use(cloud)
+        self.use(cloud)
         return cloud
 
-    def _use(self, cloud: Cloud) -> None:
+    def use(self, cloud: Cloud) -> None:
+        """Make a cloud the one that the test works in."""
         self.cloud = cloud
         self.stacks = Stacks(self.cloud.environment)
         self.servers = self.stacks.servers

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import tempfile
-from typing import Iterator
+from typing import Dict, Iterator, Optional
 
 from localheat.cli import CACHE
 from localheat.compute.config import ComputeConfig
@@ -23,12 +23,13 @@ def image() -> str:
 
 
 @contextlib.contextmanager
-def new_cloud(**options: object) -> Iterator[Cloud]:
-    """Start a cloud that has the image; leave nothing of it behind.
+def new_cloud(images: Optional[Dict[str, str]] = None, **options: object) -> Iterator[Cloud]:
+    """Start a cloud; leave nothing of it behind.
 
+    :param images: their paths by name, the image that the tests share by default
     :param options: for Cloud.create
     """
-    compute = ComputeConfig({IMAGE: image()})
+    compute = ComputeConfig(images or {IMAGE: image()})
     with tempfile.TemporaryDirectory(prefix='localheat-') as directory:
         with Cloud.create(directory, compute, cache=CACHE, **options) as cloud:
             yield cloud

@@ -3,7 +3,8 @@
 
 Pristine images are built where they are not there; see tests/integration/images.py. By default one
 boots, Debian 13, in a chroot. To boot in QEMU, or Debian 12, which takes long, say so:
-HEAT_FIRST_BOOT='qemu chroot', HEAT_FIRST_RELEASES='trixie bookworm'.
+HEAT_FIRST_BOOT='qemu chroot', HEAT_FIRST_RELEASES='trixie bookworm'. HEAT_INSTALL_HOOKS names the
+hooks to install on a running server, by default the quick ones.
 """
 
 import atexit
@@ -25,8 +26,8 @@ from localheat.client import Stack, StackFailed, Stacks
 from localheat.compute.config import ComputeConfig
 from localheat.services import Cloud
 from tests import base
-from tests.integration import images, user_data
-from tests.integration.base import LIMITS
+from tests.integration import images, shared, user_data
+from tests.integration.base import LIMITS, IntegrationTestCase
 
 load_tests = base.load_scenarios
 

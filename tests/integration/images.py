@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images that tests build for themselves, by ./build-heat-image.sh, where they are not there.
+
+HEAT_TEST_IMAGES names the folder to keep them in, instead of .tox/images.
+"""
+
+import os
+import pathlib
+import subprocess
+from typing import Mapping, Sequence
+
+from imagebuild.lock import locked
+from tests.base import ROOT
+
+FOLDER = pathlib.Path(os.environ.get('HEAT_TEST_IMAGES') or ROOT / '.tox' / 'images')
+
+
+def built(name: str, *options: str, **environment: str) -> str:
+    """Return the path of an image; built if it is not there, by one process of a test run.
+
+    :param name: of the image, which tells what is in it.
+    :param options: of ./build-heat-image.sh.
+    :param environment: variables for it.
+    :raises AssertionError: when it cannot be built; with the end of what was said.
+    """
+    image = FOLDER / (name + '.qcow2')
+    if not image.exists():
+        with locked(FOLDER, lambda _: None, ''):
+            if not image.exists():  # no other process has built it meanwhile
+                _build(image.with_suffix(''), options, environment)
+    return str(image)
+
+
+def _build(output: pathlib.Path, options: Sequence[str], environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [ROOT / 'build-heat-image.sh', *options, '-o', output],
+        env=dict(os.environ, **environment), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise AssertionError('%s cannot be built:\n%s' % (output, done.stdout[-4000:]))
