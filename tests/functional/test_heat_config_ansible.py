@@ -88,7 +88,7 @@ class AnsibleTest(hooks.HookTestCase):
     def test_a_failing_task_fails_and_says_why(self):
         response = self.play({'fail': {'msg': 'no such luck'}})
         self.assertEqual(2, response['deploy_status_code'])
-        self.assertIn('no such luck', response['deploy_stdout'])
+        self.assertIn('no such luck', response['deploy_stderr'])
 
     def test_a_playbook_with_a_mistake_fails_and_says_where(self):
         response = self.deploy('ansible', config='- hosts: [')

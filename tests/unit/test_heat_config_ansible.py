@@ -34,6 +34,11 @@ class AnsibleTest(hooks.HookTestCase):
         self.play()
         self.assertEqual('C.UTF-8', self.call.env['LC_ALL'])
 
+    def test_failed_tasks_are_told_of_on_stderr_unless_the_server_says_otherwise(self):
+        for environment, expected in ({}, 'yes'), ({'ANSIBLE_DISPLAY_FAILED_STDERR': 'no'}, 'no'):
+            self.play(env=environment)
+            self.assertEqual(expected, self.call.env['ANSIBLE_DISPLAY_FAILED_STDERR'])
+
     def test_inputs_are_variables_of_their_types(self):
         inputs = {'text': '\u00e9', 'number': 3, 'truth': False, 'map': {'a': 1}, 'none': None}
         self.play(inputs=inputs)

@@ -33,6 +33,8 @@ def deploy(deployment, workspace):
 
     workspace.clear_outputs()
     env = dict(UTF8_LOCALE)
+    # A failed task is told of as an error, not only among those that went well.
+    env['ANSIBLE_DISPLAY_FAILED_STDERR'] = os.environ.get('ANSIBLE_DISPLAY_FAILED_STDERR', 'yes')
     if options.get('callback_plugins'):
         env['ANSIBLE_CALLBACK_PLUGINS'] = joined(options['callback_plugins'], ':')
     result = run(command, env=env, cwd=workspace.folder)
