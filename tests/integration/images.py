@@ -7,7 +7,7 @@ HEAT_TEST_IMAGES names the folder to keep them in, instead of .tox/images.
 import os
 import pathlib
 import subprocess
-from typing import Mapping, Sequence
+from typing import Iterable, Mapping, Sequence
 
 from imagebuild.lock import locked
 from tests.base import ROOT
@@ -15,18 +15,26 @@ from tests.base import ROOT
 FOLDER = pathlib.Path(os.environ.get('HEAT_TEST_IMAGES') or ROOT / '.tox' / 'images')
 
 
-def built(name: str, *options: str, **environment: str) -> str:
+def built(name: str, *options: str, sources: Iterable[pathlib.Path] = (),
+          **environment: str) -> str:
     """Return the path of an image; built if it is not there, by one process of a test run.
 
     :param name: of the image, which tells what is in it.
     :param options: of ./build-heat-image.sh.
+    :param sources: folders; the image is built anew if it is older than a file in them.
     :param environment: variables for it.
     :raises AssertionError: when it cannot be built; with the end of what was said.
     """
     image = FOLDER / (name + '.qcow2')
-    if not image.exists():
+    newest = max((path.stat().st_mtime for folder in sources for path in folder.rglob('*')),
+                 default=0)
+
+    def is_there() -> bool:
+        return image.exists() and image.stat().st_mtime > newest
+
+    if not is_there():
         with locked(FOLDER, lambda _: None, ''):
-            if not image.exists():  # no other process has built it meanwhile
+            if not is_there():  # no other process has built it meanwhile
                 _build(image.with_suffix(''), options, environment)
     return str(image)
 

@@ -11,6 +11,7 @@ import functools
 
 from localheat.client import StackFailed
 from localheat.services import Cloud
+from tests.base import ELEMENTS
 from tests.integration import base, images, shared
 
 HOOKS = ('ansible', 'apply-config', 'cfn-init', 'docker-cmd', 'docker-compose', 'hiera',
@@ -26,7 +27,7 @@ MISTAKES = {
     'docker_compose': 'exec: "no-such-program": executable file not found in $PATH',
     'hiera': "The data file '../outside' would lie outside of /etc/puppet/hieradata.",
     'json_file': '/etc/hostname: File exists.',
-    'podman': 'no-such-program',
+    'podman': '`no-such-program` not found in $PATH',
     'puppet': 'No such file or directory',
     'salt': '/no/such/folder/x: Parent directory not present',
     'script': 'no-such-command: not found',
@@ -40,7 +41,8 @@ def cloud() -> Cloud:
     """Return a cloud that has the image."""
     options = [option for hook in HOOKS for option in ('--hook', hook)]
     # A shell for containers, for there is no registry of images.
-    image = images.built(IMAGE, *options, '-p', 'busybox-static', DIB_RELEASE='trixie')
+    image = images.built(IMAGE, *options, '-p', 'busybox-static', DIB_RELEASE='trixie',
+                         sources=[ELEMENTS])
     stack = contextlib.ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(shared.new_cloud({IMAGE: image}))
