@@ -15,9 +15,9 @@ Sections = Dict[str, Dict[str, object]]
 
 def write(state: State, debug: bool = False) -> None:
     """Write keystone.conf, heat.conf and their policies into the state's folder."""
-    files.write(state.path('keystone.conf'), _ini(_keystone(state, debug)))
+    files.write(state.path('keystone.conf'), ini(_keystone(state, debug)))
     files.write(state.path('keystone-policy.yaml'), '{}\n')
-    files.write(state.path('heat.conf'), _ini(_heat(state, debug)))
+    files.write(state.path('heat.conf'), ini(_heat(state, debug)))
     # Heat's CFN API asks for permission without a target, so the default rule, which compares
     # projects, refuses the agents that poll it.
     files.write(
@@ -26,7 +26,8 @@ def write(state: State, debug: bool = False) -> None:
     )
 
 
-def _ini(sections: Sections) -> str:
+def ini(sections: Sections) -> str:
+    """Return the text of a configuration file."""
     parser = configparser.RawConfigParser()
     parser.read_dict(sections)
     text = io.StringIO()
