@@ -10,13 +10,14 @@ hooks to install on a running server, by default the quick ones.
 import atexit
 import base64
 import contextlib
+import email
 import functools
 import glob
 import os
 import pathlib
 import tempfile
 import uuid
-from typing import Any, Dict
+from typing import Any, Dict, Mapping, Optional
 
 import yaml
 from heatclient.common import template_utils
@@ -117,9 +118,11 @@ class FirstBootTest(base.TestCase):
         self.cloud = pristine_cloud()
         self.stacks = Stacks(self.cloud.environment)
 
-    def create(self, environment: str, template: str = 'first_boot.yaml', **settings: Any) -> Stack:
+    def create(self, environment: str, cloud_configs: 'Optional[Mapping[str, str]]' = None,
+               **settings: Any) -> Stack:
         """Begin to create a stack with a server.
 
+        :param cloud_configs: for the server's cloud-init to check.
         :param settings: of Heat::InstallConfigAgent.
         """
         settings['trusted_ca'] = ''.join(
@@ -129,8 +132,8 @@ class FirstBootTest(base.TestCase):
         more = self.root / 'parameters.yaml'
         more.write_text(yaml.safe_dump({'parameter_defaults': settings}))
         stack = self.stacks.create(
-            'test-' + uuid.uuid4().hex[:12], str(TEMPLATES / template),
-            {'flavor': self.kind, 'image': self.release,
+            'test-' + uuid.uuid4().hex[:12], str(TEMPLATES / 'first_boot.yaml'),
+            {'flavor': self.kind, 'image': self.release, 'cloud_configs': cloud_configs or {},
              # An emulated machine can take longer than the other's URL is valid.
              'signal_transport': 'HEAT_SIGNAL' if self.kind == 'qemu' else 'CFN_SIGNAL'},
             environments=[user_data.path(environment), str(more)], timeout_minutes=60)
@@ -148,18 +151,29 @@ class FirstBootTest(base.TestCase):
         return stack.outputs()
 
     def test_debian_pip_installs_the_agent_and_a_hook_and_deploys(self) -> None:
-        stack = self.create('debian_pip_env.yaml', hooks=['json-file'])
-        outputs = self.outputs(stack)
-        self.assertEqual('hello\n', outputs['answer'])
-        self.assertIn('/opt/stack/venvs/heat-agent/bin/os-collect-config', outputs['stdout'])
-        self.assertIn('json-file\n', outputs['stdout'])
+        outputs = self.outputs(self.create('debian_pip_env.yaml', hooks=['json-file']))
+        self.assertEqual('hello', outputs['answer'])
+        self.assertIn('agent: /opt/stack/venvs/heat-agent/bin/os-collect-config',
+                      outputs['stdout'])
+        self.assertIn(' json-file script\n', outputs['stdout'])
 
-    def test_debian_apt_installs_the_agent_and_deploys(self) -> None:
+    def test_debian_apt_deploys_and_its_cloud_init_takes_all_user_data(self) -> None:
         if self.release == 'bookworm':
             self.skipTest('Debian 12 does not have all of the agents')
-        outputs = self.outputs(self.create('debian_apt_env.yaml'))
-        self.assertEqual('hello\n', outputs['answer'])
-        self.assertIn('/usr/bin/os-collect-config\n', outputs['stdout'])
+        outputs = self.outputs(self.create('debian_apt_env.yaml', self.cloud_configs()))
+        self.assertEqual('hello', outputs['answer'])
+        self.assertIn('agent: /usr/bin/os-collect-config\n', outputs['stdout'])
+
+    def cloud_configs(self) -> 'Dict[str, str]':
+        """The cloud-configs of all environments that have one."""
+        found = {}
+        for name in user_data.variants():
+            rendered = user_data.render(self.stacks, [user_data.path(name)], {})
+            for part in email.message_from_bytes(rendered).walk():
+                if part.get_filename() == 'heat-agent-boot.yaml':
+                    found[name] = part.get_payload()
+        self.assertIn('container_agent_env.yaml', found)
+        return found
 
     def test_an_index_that_is_not_reached_makes_the_deployment_fail_and_says_so(self) -> None:
         # The discard port of the server itself.

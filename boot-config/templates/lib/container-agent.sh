@@ -91,10 +91,11 @@ prepare() {
         volumes+=(--volume "$folder:$folder")
     done
     chmod 0700 /var/lib/os-collect-config /var/lib/heat-config/deployed
-    # A host's timer sends signals that could not be delivered; here it is a loop.
+    # A host's timer sends signals that could not be delivered; here it is a loop. The first process
+    # of a container ignores other signals, and the agent can be killed at any instant.
     # shellcheck disable=SC2016 # the container expands it
-    "$runtime" create --name "$name" --privileged --network host --env LC_ALL=C "${volumes[@]}" \
-        "$image" sh -c '
+    "$runtime" create --name "$name" --privileged --network host --stop-signal KILL \
+        --env LC_ALL=C "${volumes[@]}" "$image" sh -c '
             while sleep 60; do
                 /usr/libexec/os-refresh-config/configure.d/55-heat-config --pending
             done &
