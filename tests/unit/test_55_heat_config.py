@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import time
@@ -401,24 +402,27 @@ class TimeoutTest(DispatcherTestCase):
         super().setUp()
         self.announce('sleep')
 
+    def run_hook(self, text):
+        """Run a hook that is at work long before its time is over."""
+        self.agent.install_hook('tool', '#!/bin/sh\n' + text)
+        self.agent.run(self.script('one', group='tool', options={'timeout': '2.5'}))
+
     def test_a_timeout_says_so_with_the_output_so_far(self):
-        self.agent.run(self.script('one', 'echo working; sleep 300', options={'timeout': '0.5'}))
-        self.assert_failed('one', 124, 'The hook script was ended after 0.5 seconds, its timeout',
+        self.run_hook('echo working >&2; sleep 300')
+        self.assert_failed('one', 124, 'The hook tool was ended after 2.5 seconds, its timeout',
                            'working')
 
     def test_the_hooks_whole_process_group_is_ended(self):
         pids = self.root / 'pids'
-        self.agent.run(self.script('one', f'sleep 301 & echo $! >> {pids}\n'
-                                   f'echo $$ >> {pids}; sleep 302', options={'timeout': 1}))
+        self.run_hook(f'sleep 301 & echo $! >> {pids}\necho $$ >> {pids}; sleep 302')
         for pid in pids.read_text().split():
             self.assertFalse(is_running(pid), pid)
 
     def test_it_is_ended_politely(self):
         """Each of the group gets SIGTERM first, and the time to obey it."""
         tidied = self.root / 'tidied'
-        self.agent.run(self.script(
-            'one', f'trap "sleep 1; echo tidied > {tidied}; exit" TERM\nsleep 300 & wait',
-            options={'timeout': 1}))
+        self.run_hook(f'sh -c \'trap "sleep 0.5; echo tidied > {tidied}; exit" TERM\n'
+                      'sleep 300 & wait\' & wait')
         self.assertTrue(tidied.exists())
 
     def test_the_environments_timeout_is_for_deployments_without_one(self):
@@ -545,6 +549,16 @@ class InterruptedTest(DispatcherTestCase):
         self.agent.run_again('--pending')
         self.assertFalse(is_running(pid))
         self.assert_failed('one', 75, 'interrupted')
+
+    def test_what_another_agent_runs_is_left_alone(self):
+        """As that of a container, whose deployments may have the same names."""
+        self.agent.run(self.script('one', self.kill))
+        pid = self.pid.read_text().strip()
+        self.addCleanup(os.kill, int(pid), 9)
+        elsewhere = str(self.root / 'elsewhere')
+        shutil.copytree(self.agent.deployed, elsewhere)
+        self.agent.run_again('--pending', env={'HEAT_CONFIG_DEPLOYED': elsewhere})
+        self.assertTrue(is_running(pid))
 
     def test_it_is_told_without_new_metadata(self):
         """After a reboot the metadata, which lies in /run, is gone."""

@@ -346,9 +346,10 @@ def end_processes(deployed: Deployed) -> None:
     """End what a dispatcher that was killed has left of a hook.
 
     They are known by their environment: a process group could be left, and
-    its number be another's by now.
+    its number be another's by now.  What marks them is a path, which no other
+    agent's hooks have.
     """
-    mark = b'HEAT_CONFIG_DEPLOYMENT=' + os.fsencode(deployed.name)
+    mark = b'HEAT_CONFIG_REBOOT_REQUEST=' + os.fsencode(deployed.reboot_path)
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
             with open(f'/proc/{pid}/environ', 'rb') as file:
