@@ -37,8 +37,6 @@ EXAMPLES = sorted((base.ROOT / 'example-templates').glob('*.yaml'))
 KINDS = os.environ.get('HEAT_FIRST_BOOT', 'chroot').split()
 RELEASES = os.environ.get('HEAT_FIRST_RELEASES', 'trixie').split()
 HOOKS = os.environ.get('HEAT_INSTALL_HOOKS', 'ansible apply-config cfn-init json-file').split()
-#: Certificates that this machine's administrator has added, for the servers to trust, too.
-LOCAL_CAS = '/usr/local/share/ca-certificates/*.crt'
 
 
 @functools.lru_cache(maxsize=None)
@@ -66,6 +64,17 @@ def pristine_image(release: str) -> str:
     # diskimage-builder's debian brings nothing that configures a network.
     return images.built(f'pristine-debian-{release}', '-p', 'netplan.io', DIB_RELEASE=release,
                         AGENT_ELEMENTS=' ', DEPLOYMENT_BASE_ELEMENTS=' ')
+
+
+def local_certificates() -> str:
+    """What this machine's administrator trusts, for servers to trust, too."""
+    return ''.join(pathlib.Path(name).read_text()
+                   for name in glob.glob('/usr/local/share/ca-certificates/*.crt'))
+
+
+def index() -> 'Dict[str, str]':
+    """This machine's package index, as a parameter."""
+    return {'pip_mirror': os.environ['PIP_INDEX_URL']} if os.environ.get('PIP_INDEX_URL') else {}
 
 
 class ExamplesTest(base.TestCase):
@@ -125,10 +134,7 @@ class FirstBootTest(base.TestCase):
         :param cloud_configs: for the server's cloud-init to check.
         :param settings: of Heat::InstallConfigAgent.
         """
-        settings['trusted_ca'] = ''.join(
-            pathlib.Path(name).read_text() for name in glob.glob(LOCAL_CAS))
-        if os.environ.get('PIP_INDEX_URL'):
-            settings.setdefault('pip_mirror', os.environ['PIP_INDEX_URL'])
+        settings = {'trusted_ca': local_certificates(), **index(), **settings}
         more = self.root / 'parameters.yaml'
         more.write_text(yaml.safe_dump({'parameter_defaults': settings}))
         stack = self.stacks.create(
@@ -195,14 +201,16 @@ class InstallHookTest(IntegrationTestCase):
 
     def install(self, *hooks: str) -> Stack:
         """Begin to create a stack whose server gets hooks, one deployment for each."""
-        template = yaml.safe_load((TEMPLATES / 'no_deployment.yaml').read_text())
+        template = yaml.safe_load((TEMPLATES / 'install_hook.yaml').read_text())
         for hook in hooks:
             template['resources'][hook] = {
                 'type': str(base.ROOT / 'boot-config' / 'templates' / 'install_hook.yaml'),
-                'properties': {'hook': hook, 'server': {'get_resource': 'server'}}}
+                'depends_on': 'trusted',
+                'properties': {'hook': hook, 'server': {'get_resource': 'server'}, **index()}}
         path = self.root / 'template.yaml'
         path.write_text(yaml.safe_dump(template))
-        return self.create(str(path), None, flavor='chroot', image=shared.IMAGE)
+        return self.create(str(path), None, flavor='chroot', image=shared.IMAGE,
+                           certificates=local_certificates())
 
     def test_each_is_installed_with_its_tool(self) -> None:
         self.install(*HOOKS).wait(120 + 120 * len(HOOKS))
@@ -219,7 +227,8 @@ class InstallHookTest(IntegrationTestCase):
         self.assertIn('there is no hook nonesuch', self.reason(stack))
 
     def reason(self, stack: Stack) -> str:
+        """What the server says of the deployment that failed."""
         deployment, = (item.physical_resource_id for item in stack.resources()
-                       if item.resource_type == 'OS::Heat::SoftwareDeployment')
+                       if item.resource_name == 'deployment')
         return self.stacks.heat.software_deployments.get(
             deployment).output_values['deploy_stderr']
