@@ -13,9 +13,11 @@ import contextlib
 import email
 import functools
 import glob
+import json
 import os
 import pathlib
 import tempfile
+import urllib.parse
 import uuid
 from typing import Any, Dict, Mapping, Optional
 
@@ -111,6 +113,21 @@ class UserDataTest(base.TestCase):
         rendered.decode('ascii')
         if self.environment not in ('ignition_env.yaml', 'none_env.yaml'):
             self.assertIn(b'\nmerge_how: ', rendered)
+
+
+class IgnitionTest(base.TestCase):
+    guard_processes = False
+
+    def test_ignition_gets_the_script_as_a_data_url(self) -> None:
+        rendered = json.loads(user_data.render(
+            Stacks(cloud().environment), [user_data.path('ignition_env.yaml')],
+            {'agent_image': 'registry.example.org/agent:1'}))
+        files = {item['path']: urllib.parse.unquote(item['contents']['source'])
+                 for item in rendered['storage']['files']}
+        script = (user_data.BOOT_CONFIG / 'templates/lib/container-agent.sh').read_text()
+        self.assertEqual('data:,' + script, files['/var/lib/heat-agent-boot/container-agent.sh'])
+        self.assertIn('AGENT_IMAGE="registry.example.org/agent:1"\n',
+                      files['/etc/default/heat-container-agent'])
 
 
 class FirstBootTest(base.TestCase):
