@@ -148,7 +148,9 @@ class DeploymentsTest(StatusTestCase):
         self.agent.run(self.script('one'))
         process = subprocess.Popen(
             ['sh', '-c', f'exec python3 {PROGRAM} --watch 0.1'], env=self.sandbox.env,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # What a shell runs in the background, as it may these tests, starts deaf to it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         for _ in range(4):
             self.assertTrue(process.stdout.readline())
         process.send_signal(signal.SIGINT)
