@@ -16,7 +16,7 @@ from tests.integration.reports import Reports
 
 TEMPLATES = pathlib.Path(__file__).with_name('templates')
 # Seconds until a stack must be done, on a busy machine and, for QEMU, with an emulated processor.
-LIMITS = {'chroot': 180, 'qemu': 1200}
+LIMITS = {'chroot': 300, 'qemu': 1200}
 
 # of templates/deployments.yaml
 DEPLOYMENTS = ('signal_by_cfn', 'signal_by_heat')
