@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import tempfile
-from typing import Dict, Iterator, Optional
+from typing import ContextManager, Dict, Iterator, Optional, TypeVar
 
 from localheat.cli import CACHE
 from localheat.compute.config import ComputeConfig
@@ -15,6 +15,8 @@ from localheat.services import Cloud
 # The folder of a cloud that runs already, for the processes of one test run.
 VARIABLE = 'LOCALHEAT_TEST_CLOUD'
 IMAGE = 'heat-agent'
+
+T = TypeVar('T')
 
 
 def image() -> str:
@@ -35,12 +37,22 @@ def new_cloud(images: Optional[Dict[str, str]] = None, **options: object) -> Ite
             yield cloud
 
 
+def until_exit(context: 'ContextManager[T]') -> T:
+    """Enter a context that is left when this process ends.
+
+    What is registered last is left first: a context that itself registers something as it is
+    entered, such as the removal of a temporary folder, must be registered after that.
+    """
+    stack = contextlib.ExitStack()
+    entered = stack.enter_context(context)
+    atexit.register(stack.close)
+    return entered
+
+
 @functools.lru_cache(maxsize=None)
 def cloud() -> Cloud:
     """Return the cloud of this test run."""
     directory = os.environ.get(VARIABLE)
     if directory:
         return Cloud(directory)
-    stack = contextlib.ExitStack()
-    atexit.register(stack.close)
-    return stack.enter_context(new_cloud())
+    return until_exit(new_cloud())

@@ -5,8 +5,6 @@ The image is built where it is not there; see tests/integration/images.py. Chef 
 to be had. Docker's daemon, which a chroot does not start by itself, is started by a deployment.
 """
 
-import atexit
-import contextlib
 import functools
 
 from localheat.client import StackFailed
@@ -43,9 +41,7 @@ def cloud() -> Cloud:
     # A shell for containers, for there is no registry of images.
     image = images.built(IMAGE, *options, '-p', 'busybox-static', DIB_RELEASE='trixie',
                          sources=[ELEMENTS])
-    stack = contextlib.ExitStack()
-    atexit.register(stack.close)
-    return stack.enter_context(shared.new_cloud({IMAGE: image}))
+    return shared.until_exit(shared.new_cloud({IMAGE: image}))
 
 
 class AllHooksTest(base.IntegrationTestCase):

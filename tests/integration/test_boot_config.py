@@ -7,16 +7,13 @@ HEAT_FIRST_BOOT='qemu chroot', HEAT_FIRST_RELEASES='trixie bookworm'. HEAT_INSTA
 hooks to install on a running server, by default the quick ones.
 """
 
-import atexit
 import base64
-import contextlib
 import email
 import functools
 import glob
 import json
 import os
 import pathlib
-import tempfile
 import urllib.parse
 import uuid
 from typing import Any, Dict, Mapping, Optional
@@ -24,9 +21,7 @@ from typing import Any, Dict, Mapping, Optional
 import yaml
 from heatclient.common import template_utils
 
-from localheat.cli import CACHE
 from localheat.client import Stack, StackFailed, Stacks
-from localheat.compute.config import ComputeConfig
 from localheat.services import Cloud
 from tests import base
 from tests.integration import images, shared, user_data
@@ -44,21 +39,14 @@ HOOKS = os.environ.get('HEAT_INSTALL_HOOKS', 'ansible apply-config cfn-init json
 @functools.lru_cache(maxsize=None)
 def cloud() -> Cloud:
     """A cloud in which nothing boots."""
-    stack = contextlib.ExitStack()
-    made = stack.enter_context(user_data.new_cloud())
-    atexit.register(stack.close)
-    return made
+    return shared.until_exit(user_data.new_cloud())
 
 
 @functools.lru_cache(maxsize=None)
 def pristine_cloud() -> Cloud:
     """A cloud with pristine images, named as the releases are."""
-    stack = contextlib.ExitStack()
-    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix='localheat-'))
-    compute = ComputeConfig({release: pristine_image(release) for release in RELEASES})
-    made = stack.enter_context(Cloud.create(directory, compute, cache=CACHE))
-    atexit.register(stack.close)
-    return made
+    return shared.until_exit(shared.new_cloud(
+        {release: pristine_image(release) for release in RELEASES}))
 
 
 def pristine_image(release: str) -> str:
