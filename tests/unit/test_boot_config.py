@@ -101,6 +101,7 @@ class FirstBootTest(base.TestCase):
         self.program.parent.mkdir()
         shutil.copy(BOOT, self.program)
         self.fake('systemd-run')
+        self.fake('systemctl', {'status': 3})   # no agent is running
 
     def boot(self, *commands: 'list[str]', **settings: Any) -> Any:
         steps = [{'name': f'step {number}', 'command': command}
@@ -142,6 +143,13 @@ class FirstBootTest(base.TestCase):
         self.boot(['sh', '-c', 'exit 1'])
         self.assertEqual(0, self.boot(['sh', '-c', ':']).status)
         self.assertFalse((self.program.parent / 'failure').exists())
+
+    def test_an_agent_that_is_running_goes_on_and_heat_is_not_told(self) -> None:
+        self.fake('systemctl', {'status': 0})
+        done = self.boot(['sh', '-c', 'exit 1'])
+        self.assertEqual(1, done.status)
+        self.assertIn('The Heat agent goes on as it is. step 1: failed', done.stdout)
+        self.assertEqual([], self.calls('systemd-run'))
 
     def test_the_index_is_trusted_that_has_no_tls(self) -> None:
         done = self.boot(['sh', '-c', 'echo "for $PIP_TRUSTED_HOST"'],

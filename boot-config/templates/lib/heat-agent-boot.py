@@ -8,7 +8,8 @@ cloud-init writes it, with settings.json beside it, and runs it at a server's
 first boot.  The first step that fails ends the installation: the console and
 cloud-init's log say which and why, and so does Heat, for the server's
 deployments are signalled as failed with that reason, now and as long as
-nobody starts the agent (--report is what does that, in the background).
+nobody starts the agent (--report is what does that, in the background).  A
+server where it is run again, and whose agent is running, keeps that agent.
 
 settings.json, an object:
   source       the os-collect-config map of a resource in whose metadata
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 REASON = os.path.join(FOLDER, 'failure')
 FIRST_METADATA = '/var/lib/heat-cfntools/cfn-init-data'
+AGENTS = ('os-collect-config.service', 'heat-container-agent.service')
 
 PATIENCE = 600          # seconds to wait for Heat; without it there is no agent anyway
 POLLING_INTERVAL = 20   # seconds between two looks for deployments to signal
@@ -199,6 +201,9 @@ def main(arguments: 'list[str]') -> int:
     try:
         install(settings)
     except Failure as failure:
+        if agent_is_running():
+            alert(f'The Heat agent goes on as it is. {failure}')
+            return 1
         alert(f'The Heat agent is not installed. {failure}')
         with open(REASON, 'w') as file:
             file.write(str(failure))
@@ -307,13 +312,20 @@ def without_passwords(text: str) -> str:
     return re.sub('://[^/@ ]+@', '://***@', text)
 
 
+def agent_is_running() -> bool:
+    try:
+        return subprocess.call(('systemctl', 'is-active', '--quiet') + AGENTS) == 0
+    except OSError:
+        return False
+
+
 def report_in_background() -> None:
     """Start what tells Heat; as a unit, it ends when somebody starts the agent."""
     command = [sys.executable, '-B', os.path.abspath(__file__), '--report']
     unit = ['systemd-run', '--unit', 'heat-agent-failure', '--collect',
             '--description', 'Tell Heat that the agent could not be installed',
             '--property', 'Restart=on-failure', '--property', 'RestartSec=20',
-            '--property', 'Conflicts=os-collect-config.service heat-container-agent.service']
+            '--property', 'Conflicts=' + ' '.join(AGENTS)]
     try:
         subprocess.check_call(unit + command)
     except (OSError, subprocess.CalledProcessError):
