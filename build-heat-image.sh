@@ -1,10 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Build a cloud image with the Heat agent. What it can do: ./build-heat-image.sh --help
+# By the name build-heat-test-image.sh, an image for tests: test-image/build-heat-test-image.sh
 # How it does it: imagebuild/
 set -eu -o pipefail
 
 here=$(dirname "$(readlink -f "$0")")
+case $(basename "$0") in
+    build-heat-test-image*) program=imagebuild.test_image ;;
+    *) program=imagebuild.agent_image ;;
+esac
 if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
     echo "$(basename "$0") needs python3, version 3.9 or later: install it first." >&2
     exit 1
@@ -13,6 +18,6 @@ export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH}
 # In a mount namespace of its own nobody else can hold on to the build's mounts, and none of them
 # outlives the build, however it ends. It takes root.
 if unshare --mount true 2>/dev/null; then
-    exec unshare --mount python3 -m imagebuild.agent_image "$@"
+    exec unshare --mount python3 -m "$program" "$@"
 fi
-exec python3 -m imagebuild.agent_image "$@"
+exec python3 -m "$program" "$@"

@@ -3,11 +3,12 @@
 
 import os
 import pathlib
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from imagebuild import distros
+from imagebuild import distros, environment
 from imagebuild.distros import Distro
 from imagebuild.errors import Refusal
 
@@ -43,6 +44,12 @@ class Recipe:
         """The image files, one per type."""
         return [self.image.with_name(f'{self.image.name}.{kind}')
                 for kind in self.types if kind != 'docker']
+
+
+def architecture(name: Optional[str]) -> str:
+    """Return what diskimage-builder calls an architecture, by default that of this machine."""
+    name = name or platform.machine()
+    return ARCHES.get(name, name)
 
 
 def check_blanks(path: pathlib.Path, purpose: str) -> None:
@@ -138,22 +145,29 @@ def for_distro(name: Optional[str], base_elements: Optional[str],
     return distros.by_elements(elements), elements
 
 
-def distro_environment(distro: Optional[Distro], environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a distribution needs and the user has not set.
+def distro_environment(distro: Optional[Distro], arch: str, environ: Mapping[str, str],
+                       release: Optional[str] = None) -> dict[str, str]:
+    """Return the release, and the variables that a distribution needs and the user has not set.
 
+    :param arch: as diskimage-builder calls it.
+    :param release: instead of the environment's DIB_RELEASE, or of the distribution's default.
     :raises Refusal: its base image cannot be fetched and was not given.
     """
     if distro is None:
         return {}
     wanted = {}
-    release = environ.get('DIB_RELEASE') or distro.release
+    release = release or environ.get('DIB_RELEASE') or distro.release
     if release:
         wanted['DIB_RELEASE'] = release
-        wanted.update(distro.environment.get(release, {}))
+    if distro.settings:
+        before = {'ARCH': arch, 'PATH': os.defpath, **wanted}
+        after = environment.sourced([distro.settings], before)
+        wanted.update({name: after[name] for name in after.keys() - before.keys()})
     local_image = environ.get('DIB_LOCAL_IMAGE')
     if local_image and not os.access(local_image, os.R_OK):
         raise Refusal(f'DIB_LOCAL_IMAGE: {local_image} does not exist or cannot be read.')
     if distro.local_image and not local_image and not environ.get('DIB_CLOUD_IMAGES'):
         raise Refusal(f'The base image of {distro.name} cannot be fetched without a subscription: '
                       f'download it and set DIB_LOCAL_IMAGE to the file.')
-    return {name: value for name, value in wanted.items() if not environ.get(name)}
+    return {name: value for name, value in wanted.items()
+            if name == 'DIB_RELEASE' or not environ.get(name)}

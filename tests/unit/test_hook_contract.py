@@ -41,7 +41,7 @@ def recorded(group: str) -> str:
 def programs(group: str) -> 'list[str]':
     """The programs that the hook may drive, by what its element says."""
     text = ''.join(path.read_text() for path in
-                   base.ELEMENTS.glob(f'heat-config-{group}/heat-tools/*'))
+                   base.ELEMENTS.glob(f'heat-*-{group}/heat-tools/*'))
     return [name for names in re.findall(r'(?m)^programs="?([^"\n]*)', text)
             for name in names.split()]
 

@@ -1,0 +1,1 @@
+../build-heat-image.sh
