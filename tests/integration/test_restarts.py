@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A booted machine that goes down while a script runs: as the script wants, and as nobody wants."""
+"""A booted machine that goes down while a script runs: as the script wants, and as nobody wants.
+
+Between the two the script restarts the agent that runs it.
+"""
 
 from localheat.client import StackFailed
 from tests.integration import base, shared
@@ -31,6 +34,6 @@ class RestartTest(base.IntegrationTestCase):
 
         self.assertIn('Deployment exited with non-zero status code: %d' % INTERRUPTED, str(failed))
         outputs = stack.outputs()
-        self.assertEqual('rebooted 1 time', outputs['rebooting'])
+        self.assertEqual('rebooted 1 time, restarted the agent', outputs['rebooting'])
         self.assertIn('was interrupted: the server or its agent stopped', outputs['interrupted'])
         self.assertEqual([], told.take())

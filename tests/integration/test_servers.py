@@ -12,7 +12,7 @@ class ServerTest(base.IntegrationTestCase):
         stack = self.create('no_deployment.yaml', CHROOT, flavor='chroot', image=shared.IMAGE)
         server = stack.server('server')
         self.wait_for(
-            lambda: 'Completed phase migration' in self.servers.console(server, 1000), CHROOT)
+            lambda: 'Completed phase configure' in self.servers.console(server, 1000), CHROOT)
         self.assertNotIn('Traceback', self.servers.console(server, 1000))
 
     def test_a_server_that_is_none_of_novas_gets_its_deployments(self) -> None:

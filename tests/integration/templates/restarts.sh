@@ -11,6 +11,10 @@ urllib.request.urlopen(sys.argv[1], data=sys.argv[2].encode(), timeout=60)' "$re
 report "$deploy_resource_name, after $HEAT_CONFIG_REBOOTS reboots"
 case $deploy_resource_name,$HEAT_CONFIG_REBOOTS in
     rebooting,0) heat-config-reboot ;;
-    rebooting,*) printf 'rebooted %s time' "$HEAT_CONFIG_REBOOTS" > "$heat_outputs_path.answer" ;;
+    rebooting,*)
+        systemctl restart os-collect-config.service
+        printf 'rebooted %s time, restarted the agent' "$HEAT_CONFIG_REBOOTS" \
+            > "$heat_outputs_path.answer"
+        ;;
     *) sleep 3600 ;;
 esac
