@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Iterator
@@ -15,7 +16,7 @@ from unittest import mock
 
 import yaml
 
-from tests import base, deployments, dib
+from tests import base, certificates, deployments, dib, signal_server
 from tests.unit.test_elements import DISTRIBUTIONS
 
 load_tests = base.load_scenarios
@@ -229,6 +230,47 @@ class HeatTest(base.TestCase):
             self.assertIn('host answered what are no metadata', str(error))
 
 
+class TrustTest(base.TestCase):
+    """A private CA."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.announce('openssl')
+        self.authority = certificates.Authority(self.root / 'ca')
+        self.pem = self.authority.certificate.read_text()
+
+    def test_heat_may_have_a_certificate_by_it(self) -> None:
+        heat = self.useFixture(signal_server.SignalServer(
+            signal_server.Answer(body={'files': {}}),
+            certificate=str(self.authority.issue('IP:127.0.0.1'))))
+        source = {'request': {'metadata_url': heat.url}}
+        self.assertEqual({'files': {}}, module(BOOT).Heat(self.pem).metadata(source))
+        error = self.assertRaises(OSError, module(BOOT).Heat().metadata, source)
+        self.assertIn('certificate verify failed', str(error))
+
+    def test_the_system_and_pip_trust_it(self) -> None:
+        program = module(BOOT)
+        store = self.root / 'anchors' / 'heat-agent.crt'
+        store.parent.mkdir()
+        stores = (('/no/such/folder/heat-agent.crt', 'other'), (str(store), 'update-trust'))
+        with mock.patch.object(program, 'TRUST_STORES', stores), \
+                mock.patch.object(program, 'run') as run, \
+                mock.patch('shutil.which', return_value='/usr/sbin/update-trust'):
+            program.install({'trusted_ca': self.pem,
+                             'steps': [{'name': 'a step', 'command': ['pip']}]})
+        self.assertEqual(self.pem, store.read_text())
+        (trust, _), (step, _) = run.call_args_list
+        self.assertEqual(['update-trust'], trust[1])
+        paths = ssl.get_default_verify_paths()
+        self.assertEqual(paths.cafile or paths.capath, step[2]['PIP_CERT'])
+
+    def test_a_system_that_has_no_place_for_it_is_told_so(self) -> None:
+        program = module(BOOT)
+        with mock.patch.object(program, 'TRUST_STORES', (('/no/such/folder/x.crt', 'x'),)):
+            error = self.assertRaises(program.Failure, program.trust, self.pem)
+        self.assertIn('no folder for certificates that is known here: /no/such/folder', str(error))
+
+
 class ReportTest(base.TestCase):
     """What Heat hears of a server whose agent cannot come up."""
 
@@ -320,14 +362,14 @@ class PackagesTest(base.TestCase):
         closure = dib.closure(self.system, *names)
         found: 'dict[str, set[str]]' = {}
         for (phase, _), packages in dib.packages(
-                closure, self.release, self.install_type, self.root).items():
+                closure, self.release, self.install_type).items():
             if packages:
                 found.setdefault(phase, set()).update(packages)
         return found
 
     def test_the_system_is_called_as_there(self) -> None:
         closure = dib.closure(self.system)
-        environment = dib.build_environment(tuple(closure.values()), self.release)
+        environment = dib.build_environment(closure, self.release)
         self.assertEqual((environment['DISTRO_NAME'], self.release),
                          (self.here.name, self.here.release))
 

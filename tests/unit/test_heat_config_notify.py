@@ -8,7 +8,7 @@ import types
 import fixtures
 import testtools
 
-from tests import agent, base, deployments, interpreters, signal_server
+from tests import agent, base, certificates, deployments, interpreters, signal_server
 from tests.signal_server import Answer
 
 load_tests = base.load_scenarios
@@ -260,18 +260,13 @@ class TlsTest(NotifyTestCase):
     def setUp(self):
         super().setUp()
         self.announce('openssl')
-        self.certificate = self.root / 'certificate.pem'
-        done = self.run_program([
-            'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
-            '-nodes', '-days', '2', '-subj', '/CN=private', '-addext',
-            'subjectAltName=IP:127.0.0.1', '-keyout', self.certificate, '-out', self.root / 'ca'])
-        self.assertEqual(0, done.status, done.stderr)
-        with self.certificate.open('a') as file:
-            file.write((self.root / 'ca').read_text())
-        self.heat = self.useFixture(signal_server.SignalServer(certificate=str(self.certificate)))
+        authority = certificates.Authority(self.root / 'tls')
+        self.ca = str(authority.certificate)
+        self.heat = self.useFixture(signal_server.SignalServer(
+            certificate=str(authority.issue('IP:127.0.0.1'))))
 
     def test_a_private_ca_is_honoured(self):
-        done = self.notify(self.deployment(), REQUESTS_CA_BUNDLE=str(self.root / 'ca'))
+        done = self.notify(self.deployment(), REQUESTS_CA_BUNDLE=self.ca)
         self.assertEqual((0, ''), (done.status, done.stderr))
         self.assertEqual([RESPONSE], self.heat.bodies())
 
