@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""diskimage-builder in a virtual environment of its own, and the system packages it calls."""
+"""Tools in virtual environments of their own, and the system packages that they call."""
 
 import ast
 import os
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from imagebuild import machine
 from imagebuild.errors import Refusal
@@ -31,12 +32,33 @@ PIP_SETTINGS = ('index-url', 'extra-index-url', 'trusted-host', 'proxy', 'cert',
                 'retries')
 
 
-def venv_path(environ: Mapping[str, str]) -> pathlib.Path:
-    """Return the folder of the virtual environment: HEAT_IMAGE_VENV, else in the user's cache."""
-    if environ.get('HEAT_IMAGE_VENV'):
-        return pathlib.Path(environ['HEAT_IMAGE_VENV']).absolute()
+@dataclass(frozen=True)
+class Tools:
+    """What is installed into a virtual environment of its own.
+
+    :param program: a command of it; an environment that has it is taken for complete.
+    :param variable: of the environment, that names another folder.
+    :param folder: the virtual environment's parent, in the user's cache.
+    :param files: pip's options and the files that they name.
+    """
+
+    name: str
+    program: str
+    variable: str
+    folder: str
+    files: tuple[tuple[str, pathlib.Path], ...]
+
+
+DISKIMAGE_BUILDER = Tools('diskimage-builder', 'disk-image-create', 'HEAT_IMAGE_VENV',
+                          'heat-image', (('--requirement', REQUIREMENTS),))
+
+
+def venv_path(environ: Mapping[str, str], tools: Tools = DISKIMAGE_BUILDER) -> pathlib.Path:
+    """Return the folder of the tools' virtual environment."""
+    if environ.get(tools.variable):
+        return pathlib.Path(environ[tools.variable]).absolute()
     cache = environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-    return pathlib.Path(cache) / 'heat-image' / 'venv'
+    return pathlib.Path(cache) / tools.folder / 'venv'
 
 
 def _log_run(command: list[str], log: pathlib.Path) -> int:
@@ -70,33 +92,35 @@ def install_packages(packages: list[str], log: pathlib.Path, say: Callable[[str]
                   f'What the package manager said is in {log}.')
 
 
-def set_up_venv(venv: pathlib.Path, log: pathlib.Path, say: Callable[[str], None]) -> None:
+def set_up_venv(venv: pathlib.Path, log: pathlib.Path, say: Callable[[str], None],
+                tools: Tools = DISKIMAGE_BUILDER) -> None:
     """Make the virtual environment, or bring it up to the requirements.
 
-    One that this command did not make and that has diskimage-builder is used as it is.
+    One that this command did not make and that has the tools is used as it is.
     """
     marker = venv / 'heat-image-requirements.txt'
-    wanted = REQUIREMENTS.read_text()
+    wanted = ''.join(path.read_text() for _, path in tools.files)
 
     def is_ready() -> bool:
-        return (venv / 'bin' / 'disk-image-create').exists() and (
+        return (venv / 'bin' / tools.program).exists() and (
             not marker.exists() or marker.read_text() == wanted)
 
     if is_ready():
         return
-    with locked(venv.parent, say, 'HEAT_IMAGE_VENV names another one'):
+    with locked(venv.parent, say, f'{tools.variable} names another one'):
         if is_ready():  # by the one that had the lock before
             return
-        say(f'installing diskimage-builder into {venv}')
+        say(f'installing {tools.name} into {venv}')
         try:
             import ensurepip  # noqa: F401
         except ImportError:
             install_packages(['python3-venv'], log, say)
         for command in (
                 [sys.executable, '-m', 'venv', str(venv)],
-                [str(venv / 'bin' / 'pip'), 'install', '--requirement', str(REQUIREMENTS)]):
+                [str(venv / 'bin' / 'pip'), 'install',
+                 *(word for option, path in tools.files for word in (option, str(path)))]):
             if _log_run(command, log) != 0:
-                raise Refusal(f'diskimage-builder could not be installed ({" ".join(command)}).\n'
+                raise Refusal(f'{tools.name} could not be installed ({" ".join(command)}).\n'
                               f'What pip said is in {log}. Is the package index reached? pip reads '
                               f'PIP_INDEX_URL, https_proxy and, for a private CA, PIP_CERT.')
         marker.write_text(wanted)
