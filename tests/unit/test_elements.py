@@ -171,8 +171,7 @@ class DistributionTest(base.TestCase):
 
     def test_its_packages_resolve(self):
         for install_type in ('source', 'package'):
-            resolved = dib.packages(dib.closure(*self.names), self.release, install_type,
-                                    self.root)
+            resolved = dib.packages(dib.closure(*self.names), self.release, install_type)
             for (phase, element), names in resolved.items():
                 self.assertIn(phase, dib.phases(), element)
                 self.assertEqual([], [name for name in names if not PACKAGE.match(name)], element)
