@@ -19,14 +19,15 @@ from localheat.errors import LocalHeatError
 from localheat.servers import images, user_data
 from localheat.servers.base import Machine, Spec
 
-UNIT = 'os-collect-config.service'
+# The agent's, and that of boot-config for an agent in a container.
+UNITS = ('os-collect-config.service', 'heat-container-agent.service')
 
 
 class ChrootMachine(Machine):
-    """A machine that runs an image's os-collect-config as its systemd unit would.
+    """A machine that runs an image's agent as its systemd unit would.
 
     What cloud-init would do is done for the agent's own files alone; see ``user_data``. Only an
-    image without agent runs its cloud-init, to get one; see ``first_boot``.
+    image without agent runs its cloud-init, at each boot, to get one; see ``first_boot``.
     """
 
     def __init__(self, spec: Spec):
@@ -52,9 +53,9 @@ class ChrootMachine(Machine):
             os.makedirs(spec.path(name), exist_ok=True)
         plan = {
             'image': image, 'offset': offset, 'size': size, 'directory': spec.directory,
-            'name': spec.name, 'address': spec.address, 'unit': UNIT,
+            'name': spec.name, 'address': spec.address, 'units': UNITS,
             'files': user_data.agent_files(spec.user_data) if fresh else {},
-            'user_data': spec.user_data.decode() if fresh else '',
+            'user_data': spec.user_data.decode(),
         }
         files.write(spec.path('plan.json'), json.dumps(plan))
         source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -37,12 +37,13 @@ def main(path: str) -> None:
     root = mount_root(plan)
     configure(root, plan)
     connect(plan['address'])
-    if plan['user_data'] and not Unit.path(root, plan['unit']):
+    units = plan['units']
+    if plan['user_data'] and not Unit.first(os.path.join(plan['directory'], 'base'), units):
         first_boot.run(root, plan['name'], plan['user_data'], PATH)
-        if not Unit.path(root, plan['unit']):
+        if not Unit.first(root, units):
             Supervisor(root).wait()
             return
-    Supervisor(root, Unit(root, plan['unit'])).run()
+    Supervisor(root, Unit(root, Unit.first(root, units) or units[0])).run()
 
 
 def call(*command: str) -> None:

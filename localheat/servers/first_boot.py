@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first boot of a pristine image in a chroot: its own cloud-init with the server's user data.
+"""The boot of a pristine image in a chroot: its own cloud-init with the server's user data.
+
+cloud-init itself knows whether it is the first one.
 
 Of cloud-init's modules only those run by which user data install something: write_files, runcmd and
 the user's scripts, beside part handlers and boot hooks. The others configure a machine, and a

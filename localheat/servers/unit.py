@@ -5,7 +5,7 @@ import glob
 import os
 import re
 import shlex
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from localheat.errors import LocalHeatError
 
@@ -42,6 +42,11 @@ class Unit:
         """Return where an image has a unit, None if it has no such unit."""
         paths = [os.path.join(root, folder, name) for folder in FOLDERS]
         return next((path for path in paths if os.path.isfile(path)), None)
+
+    @classmethod
+    def first(cls, root: str, names: Sequence[str]) -> Optional[str]:
+        """Return the first name of a unit that an image has, None if it has none of them."""
+        return next((name for name in names if cls.path(root, name)), None)
 
     def _read(self, path: str) -> None:
         with open(path) as stream:

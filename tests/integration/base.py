@@ -54,14 +54,16 @@ class IntegrationTestCase(base.TestCase):
         self.stacks = Stacks(self.cloud.environment)
         self.servers = self.stacks.servers
 
-    def create(self, template: str, limit: Optional[float], **parameters: Any) -> Stack:
+    def create(self, template: str, limit: Optional[float], *environments: str,
+               **parameters: Any) -> Stack:
         """Create a stack that is deleted after the test.
 
         :param template: a file's name in templates/
         :param limit: seconds to wait until it is complete, None: do not wait
+        :param environments: paths of environment files
         """
         name = 'test-' + uuid.uuid4().hex[:12]
-        stack = self.stacks.create(name, str(TEMPLATES / template), parameters)
+        stack = self.stacks.create(name, str(TEMPLATES / template), parameters, environments)
         self.addCleanup(self._delete, stack)
         if limit is not None:
             stack.wait(limit)

@@ -23,8 +23,8 @@ from heatclient.common import template_utils
 
 from localheat.client import Stack, StackFailed, Stacks
 from localheat.services import Cloud
-from tests import base
-from tests.integration import images, shared, user_data
+from tests import base, certificates
+from tests.integration import images, proxy, shared, user_data
 from tests.integration.base import LIMITS, IntegrationTestCase
 
 load_tests = base.load_scenarios
@@ -132,24 +132,27 @@ class FirstBootTest(base.TestCase):
         self.cloud = pristine_cloud()
         self.stacks = Stacks(self.cloud.environment)
 
-    def create(self, environment: str, cloud_configs: 'Optional[Mapping[str, str]]' = None,
+    def create(self, environment: str, parameters: 'Optional[Mapping[str, Any]]' = None,
                **settings: Any) -> Stack:
         """Begin to create a stack with a server.
 
-        :param cloud_configs: for the server's cloud-init to check.
+        :param parameters: of the template.
         :param settings: of Heat::InstallConfigAgent.
         """
         settings = {'trusted_ca': local_certificates(), **index(), **settings}
         more = self.root / 'parameters.yaml'
         more.write_text(yaml.safe_dump({'parameter_defaults': settings}))
+        self.environments = [user_data.path(environment), str(more)]
         stack = self.stacks.create(
             'test-' + uuid.uuid4().hex[:12], str(TEMPLATES / 'first_boot.yaml'),
-            {'flavor': self.kind, 'image': self.release, 'cloud_configs': cloud_configs or {},
-             # An emulated machine can take longer than the other's URL is valid.
-             'signal_transport': 'HEAT_SIGNAL' if self.kind == 'qemu' else 'CFN_SIGNAL'},
-            environments=[user_data.path(environment), str(more)], timeout_minutes=60)
+            self.parameters(**(parameters or {})), self.environments, timeout_minutes=60)
         self.addCleanup(self.delete, stack)
         return stack
+
+    def parameters(self, **more: Any) -> 'Dict[str, Any]':
+        # An emulated machine can take longer than the other's URL is valid.
+        return {'flavor': self.kind, 'image': self.release,
+                'signal_transport': 'HEAT_SIGNAL' if self.kind == 'qemu' else 'CFN_SIGNAL', **more}
 
     def delete(self, stack: Stack) -> None:
         self.stacks.servers.delete(stack.server('server'))
@@ -161,17 +164,44 @@ class FirstBootTest(base.TestCase):
         stack.wait(3 * LIMITS[self.kind])
         return stack.outputs()
 
-    def test_debian_pip_installs_the_agent_and_a_hook_and_deploys(self) -> None:
-        outputs = self.outputs(self.create('debian_pip_env.yaml', hooks=['json-file']))
+    def test_debian_pip_installs_the_agent_and_a_hook_and_deploys_also_again(self) -> None:
+        stack = self.create('debian_pip_env.yaml', {'forget': True}, hooks=['json-file'])
+        outputs = self.outputs(stack)
         self.assertEqual('hello', outputs['answer'])
         self.assertIn('agent: /opt/stack/venvs/heat-agent/bin/os-collect-config',
                       outputs['stdout'])
         self.assertIn(' json-file script\n', outputs['stdout'])
 
+        # The server has forgotten its first boot.
+        server = stack.server('server')
+        self.stacks.servers.reboot(server)
+        stack.update(self.parameters(greeting='hello again'), self.environments)
+        outputs = self.outputs(stack)
+        self.assertEqual('hello again', outputs['answer'])
+        self.assertIn("before: ['hello'], in the agent's configuration: hello\n",
+                      outputs['stdout'])
+        console = self.stacks.servers.console(server, 100000)
+        self.assertEqual(2, console.count('heat-agent-boot: done'))
+
+    def test_the_index_may_be_behind_a_proxy_and_have_a_certificate_by_a_private_ca(self) -> None:
+        authority = certificates.Authority(self.root / 'ca')
+        far = proxy.Index(os.environ.get('PIP_INDEX_URL') or 'https://pypi.org/simple',
+                          authority.issue('DNS:index.test'))
+        self.addCleanup(far.close)
+        near = proxy.Proxy({'index.test': ('127.0.0.1', far.port)})
+        self.addCleanup(near.close)
+        outputs = self.outputs(self.create(
+            'debian_pip_env.yaml', pip_mirror='https://index.test' + far.path,
+            trusted_ca=local_certificates() + authority.certificate.read_text(),
+            http_proxy=near.url, https_proxy=near.url))
+        self.assertEqual('hello', outputs['answer'])
+        self.assertIn(('CONNECT', 'index.test:443'), near.asked)
+
     def test_debian_apt_deploys_and_its_cloud_init_takes_all_user_data(self) -> None:
         if self.release == 'bookworm':
             self.skipTest('Debian 12 does not have all of the agents')
-        outputs = self.outputs(self.create('debian_apt_env.yaml', self.cloud_configs()))
+        outputs = self.outputs(self.create(
+            'debian_apt_env.yaml', {'cloud_configs': self.cloud_configs()}))
         self.assertEqual('hello', outputs['answer'])
         self.assertIn('agent: /usr/bin/os-collect-config\n', outputs['stdout'])
 
@@ -199,6 +229,18 @@ class FirstBootTest(base.TestCase):
         console = self.stacks.servers.console(stack.server('server'), 10000)
         self.assertIn('The Heat agent is not installed. install the agent: failed', console)
         self.assertNotIn('geheim', reason + console)
+
+
+class NoneTest(IntegrationTestCase):
+    """An image that has the agent needs none, and takes the same templates."""
+
+    scenarios = [(kind, {'kind': kind}) for kind in KINDS]
+
+    def test_none_deploys(self) -> None:
+        stack = self.create(
+            'first_boot.yaml', LIMITS[self.kind], user_data.path('none_env.yaml'),
+            flavor=self.kind, image=shared.IMAGE, signal_transport='HEAT_SIGNAL')
+        self.assertEqual('hello', stack.outputs()['answer'])
 
 
 class InstallHookTest(IntegrationTestCase):
