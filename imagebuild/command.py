@@ -8,6 +8,7 @@ import argparse
 import os
 import pathlib
 import shlex
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -168,6 +169,25 @@ def build_image(wanted: recipe.Recipe, options: argparse.Namespace, environ: Map
     wanted.environment.update(tools.pip_environment(venv, environ))
     build.run(wanted, venv, log, progress, environ, on_disk, options.verbosity)
     print(summary(wanted, log, progress.elapsed))
+
+
+def list_packages(wanted: recipe.Recipe, environ: Mapping[str, str]) -> list[str]:
+    """Return the names that the package manager gets for an image, as diskimage-builder has them.
+
+    :raises Refusal: diskimage-builder cannot be had, or fails over an element.
+    """
+    venv = tools.venv_path(environ)
+    tools.set_up_venv(venv, venv.with_name('set-up.log'), Progress(sys.stderr).say)
+    check_elements(wanted, venv)
+    done = subprocess.run(
+        [venv / 'bin' / 'python', '-m', 'imagebuild.resolve', *wanted.elements],
+        env={**environ, **wanted.environment, 'PYTHONPATH': str(ROOT),
+             'ARCH': recipe.architecture(wanted.arch or environ.get('ARCH')),
+             'ELEMENTS_PATH': os.pathsep.join(map(str, wanted.elements_path))},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Refusal(f'diskimage-builder cannot resolve the packages: {done.stderr.strip()}')
+    return sorted({*done.stdout.split(), *wanted.packages})
 
 
 def main(run: Callable[[], None]) -> int:

@@ -112,10 +112,18 @@ def packages(elements: Mapping[str, pathlib.Path], elements_path: str, environ: 
     for phase, lists in phases.items():
         for name, element in lists.get('install', []):
             wanted.setdefault((phase, element), []).append(name)
-    return {(phase, element): _main(
-        _pkg_map(), '--missing-ok', '--pkg-map', str(elements[element] / 'pkg-map'),
+    return {(phase, element): mapped(elements[element], names, environ)
+            for (phase, element), names in wanted.items()}
+
+
+def mapped(element: pathlib.Path, names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
+    """Return the distribution's names of packages, by the pkg-map in an element's folder.
+
+    :param environ: the environment of the build.
+    """
+    return _main(
+        _pkg_map(), '--missing-ok', '--pkg-map', str(element / 'pkg-map'),
         '--distro', environ['DISTRO_NAME'], *names, environ=environ).split()
-        for (phase, element), names in wanted.items()}
 
 
 def _program(path: pathlib.Path) -> Any:

@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument('--distro', metavar='NAME',
                          help='the distribution, with or without -heat-test (default: fedora)')
     options.add_argument('--release', metavar='NAME', help=f'its release ({known()})')
-    command.add_options(options, default_name='DISTRO-heat-test')
+    options.add_argument('--list-packages', action='store_true',
+                         help='print what packages the image\'s elements install, and stop')
+    command.add_options(options, default_name='DISTRO-heat-test-image')
     return options
 
 
@@ -71,14 +73,18 @@ def make_recipe(options: argparse.Namespace, environ: Mapping[str, str]) -> reci
     :raises Refusal: something is not known or not there.
     """
     distro, release = system(options, environ)
-    name = distro.name + SUFFIX
-    return command.make_recipe(options, environ, distro, [*distro.elements, name],
-                               recipe.elements_path(ELEMENTS, environ), name, release)
+    return command.make_recipe(
+        options, environ, distro, [*distro.elements, distro.name + SUFFIX],
+        recipe.elements_path(ELEMENTS, environ), f'{distro.name}{SUFFIX}-image', release)
 
 
 def run() -> None:
     options = parser().parse_args()
-    command.build_image(make_recipe(options, os.environ), options, os.environ)
+    wanted = make_recipe(options, os.environ)
+    if options.list_packages:
+        print(*command.list_packages(wanted, os.environ), sep='\n')
+    else:
+        command.build_image(wanted, options, os.environ)
 
 
 if __name__ == '__main__':
