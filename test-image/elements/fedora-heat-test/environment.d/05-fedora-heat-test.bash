@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What diskimage-builder's element fedora has to be told: its default release is gone, and since
 # release 40 the image has another name than it looks for. build-heat-image.sh reads this, too.
+# DNF 5 has no option -v, which diskimage-builder's default has.
+export YUM_FLAGS=${YUM_FLAGS:--y}
 export DIB_RELEASE=${DIB_RELEASE:-43}
 case $DIB_RELEASE in
     42) image=42-1.1 ;;
