@@ -6,13 +6,11 @@ disk-image-create is a fake; tests/integration boots a real image.
 
 import os
 import pathlib
-import shlex
 import signal
 import subprocess
-import sys
 import time
 
-from tests import base
+from tests import base, image_command
 
 COMMAND = base.ROOT / 'build-heat-image.sh'
 
@@ -48,33 +46,9 @@ exec "$@"
 """
 
 
-class BuildHeatImageTest(base.TestCase):
+class BuildHeatImageTest(image_command.ImageCommandTestCase):
 
-    #: bash, and the tools of any machine.
-    guard_processes = False
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.images = self.root / 'images'
-        self.images.mkdir()
-        self.env = {'HEAT_IMAGE_VENV': sys.prefix, 'DIB_IMAGE_CACHE': str(self.root / 'cache'),
-                    'HEAT_IMAGE_BUILD_GIB': '0.01', 'HEAT_IMAGE_INSTALL': '0'}
-
-    def build(self, *args: str, **env: str):
-        return self.run_program([COMMAND, *args], env={**self.env, **env}, cwd=self.images)
-
-    def dry_run(self, *args: str, **env: str) -> 'list[str]':
-        """Return the words of the disk-image-create call, variables before it included."""
-        done = self.build('--dry-run', *args, **env)
-        self.assertEqual((0, ''), (done.status, done.stderr))
-        return shlex.split(done.stdout.replace('\\\n', ''))
-
-    def assert_refused(self, done, *texts: str) -> None:
-        self.assertEqual(1, done.status)
-        for text in texts:
-            self.assertIn(text, done.stderr)
-        self.assertNotIn('Traceback', done.stderr)
-        self.assertEqual([], list(self.images.iterdir()))
+    command = COMMAND
 
     def fake_dib(self) -> None:
         """Use the fake disk-image-create, and a sudo that asks for nothing."""
