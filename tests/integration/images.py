@@ -15,17 +15,19 @@ from tests.base import ROOT
 FOLDER = pathlib.Path(os.environ.get('HEAT_TEST_IMAGES') or ROOT / '.tox' / 'images')
 
 
-def built(name: str, *options: str, sources: Iterable[pathlib.Path] = (),
+def built(name: str, *options: str, kind: str = 'qcow2', sources: Iterable[pathlib.Path] = (),
           **environment: str) -> str:
     """Return the path of an image; built if it is not there, by one process of a test run.
 
     :param name: of the image, which tells what is in it.
     :param options: of ./build-heat-image.sh.
+    :param kind: of file.
     :param sources: folders; the image is built anew if it is older than a file in them.
     :param environment: variables for it.
     :raises AssertionError: when it cannot be built; with the end of what was said.
     """
-    image = FOLDER / (name + '.qcow2')
+    image = FOLDER / f'{name}.{kind}'
+    options = (*options, '-t', kind)
     newest = max((path.stat().st_mtime for folder in sources for path in folder.rglob('*')),
                  default=0)
 

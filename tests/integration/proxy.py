@@ -6,36 +6,14 @@ import pathlib
 import select
 import shutil
 import socket
-import ssl
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
-from localheat.servers.network import GATEWAY
+from tests.integration import web
 
 TIMEOUT = 60    # seconds
-
-
-class Server:
-    """A web server on loopback.
-
-    :param handler: of its requests.
-    """
-
-    def __init__(self, handler: Any) -> None:
-        self._server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.port = self._server.server_port
-
-    def _start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -62,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Index(Server):
+class Index(web.Server):
     """Another index, by another name, over TLS.
 
     :param upstream: the other's URL.
@@ -77,15 +55,10 @@ class Index(Server):
             def do_GET(self) -> None:
                 self.relay(f'{parts.scheme}://{parts.netloc}{self.path}')
 
-        super().__init__(Relay)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._start()
+        super().__init__(Relay, certificate)
 
 
-class Proxy(Server):
+class Proxy(web.Server):
     """A proxy that knows hosts which are known to nobody else.
 
     :param hosts: their addresses by their names.
@@ -117,12 +90,6 @@ class Proxy(Server):
                 self.close_connection = True
 
         super().__init__(Relay)
-        self._start()
-
-    @property
-    def url(self) -> str:
-        """The URL as servers reach it."""
-        return f'http://{GATEWAY}:{self.port}'
 
 
 def tunnel(one: socket.socket, other: socket.socket) -> None:

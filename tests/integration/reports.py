@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What scripts on servers report, without Heat between."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import List
 
-from localheat.servers.network import GATEWAY
+from tests.integration import web
 
 
-class Reports:
+class Reports(web.Server):
     """A web server on loopback that remembers, in order, what is posted to its URL."""
 
     def __init__(self) -> None:
@@ -25,22 +24,10 @@ class Reports:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """The URL as servers reach it."""
-        return 'http://%s:%d/' % (GATEWAY, self._server.server_port)
+        super().__init__(Handler)
 
     def take(self) -> List[str]:
         """Return what has come since the last time."""
         taken = self._received[:]
         del self._received[:len(taken)]
         return taken
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -24,7 +24,7 @@ from heatclient.common import template_utils
 from localheat.client import Stack, StackFailed, Stacks
 from localheat.services import Cloud
 from tests import base, certificates
-from tests.integration import images, proxy, shared, user_data
+from tests.integration import images, proxy, shared, user_data, web
 from tests.integration.base import LIMITS, IntegrationTestCase
 
 load_tests = base.load_scenarios
@@ -54,6 +54,12 @@ def pristine_image(release: str) -> str:
     # diskimage-builder's debian brings nothing that configures a network.
     return images.built(f'pristine-debian-{release}', '-p', 'netplan.io', DIB_RELEASE=release,
                         AGENT_ELEMENTS=' ', DEPLOYMENT_BASE_ELEMENTS=' ')
+
+
+def container_image() -> str:
+    """A root file system of Debian with the agent."""
+    return images.built('agent-container', kind='tar', sources=[base.ELEMENTS],
+                        BASE_ELEMENTS='debian-minimal', DIB_RELEASE='trixie')
 
 
 def local_certificates() -> str:
@@ -204,6 +210,20 @@ class FirstBootTest(base.TestCase):
             'debian_apt_env.yaml', {'cloud_configs': self.cloud_configs()}))
         self.assertEqual('hello', outputs['answer'])
         self.assertIn('agent: /usr/bin/os-collect-config\n', outputs['stdout'])
+
+    def test_container_agent_loads_its_image_from_a_url_and_deploys(self) -> None:
+        if self.release == 'bookworm':
+            self.skipTest('one release will do')
+        image = pathlib.Path(container_image())
+        folder = web.Folder(image.parent)
+        self.addCleanup(folder.close)
+        prepare = (TEMPLATES / 'container_settings.sh').read_text()
+        outputs = self.outputs(self.create(
+            'container_agent_env.yaml', {'prepare': prepare if self.kind == 'chroot' else ''},
+            agent_image_source=folder.url + image.name))
+        self.assertEqual('hello', outputs['answer'])
+        self.assertIn('agent: /opt/stack/venvs/heat-agent/bin/os-collect-config',
+                      outputs['stdout'])
 
     def cloud_configs(self) -> 'Dict[str, str]':
         """The cloud-configs of all environments that have one."""

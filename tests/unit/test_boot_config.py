@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import ssl
+import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Iterator
@@ -25,6 +26,7 @@ BOOT_CONFIG = base.ROOT / 'boot-config'
 TEMPLATES = BOOT_CONFIG / 'templates'
 BOOT = TEMPLATES / 'lib' / 'heat-agent-boot.py'
 INSTALL = TEMPLATES / 'lib' / 'install-elements.py'
+CONTAINER = TEMPLATES / 'lib' / 'container-agent.sh'
 ENVIRONMENTS = sorted(BOOT_CONFIG.glob('*_env.yaml'))
 
 
@@ -456,6 +458,114 @@ class InstallElementsTest(base.TestCase):
         done = self.run_script(script, env={'hook': 'nonesuch'})
         self.assertEqual((1, 'install-elements: there is no hook nonesuch\n'),
                          (done.status, done.stderr))
+
+
+class ContainerAgentTest(base.TestCase):
+    """container-agent.sh: how it drives podman or docker."""
+
+    NOT_THERE = {'status': 1}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.announce('bash', 'cat', 'grep', 'head', 'mktemp', 'rm', 'tar')
+        for tool in ('chmod', 'mkdir', 'sleep'):
+            self.fake(tool)
+
+    def prepare(self, *answers: 'dict[str, Any]', runtime: str = 'podman', **env: str) -> Any:
+        """Make the container.
+
+        :param answers: of the runtime, in order.
+        """
+        self.fake(runtime, *answers)
+        return self.run_program(['bash', CONTAINER, 'prepare'], env=env)
+
+    def done(self, runtime: str = 'podman') -> 'list[str]':
+        """What the runtime was told to do, without the arguments."""
+        return [' '.join(call.argv[:2 if call.argv[0] in ('container', 'image') else 1])
+                for call in self.calls(runtime)]
+
+    def archive(self, name: str) -> str:
+        """A tar file with one file in it."""
+        (self.root / name).write_text('')
+        path = self.root / 'image.tar'
+        with tarfile.open(path, 'w') as archive:
+            archive.add(self.root / name, name)
+        return str(path)
+
+    def test_an_image_without_a_source_is_pulled(self) -> None:
+        done = self.prepare(self.NOT_THERE, self.NOT_THERE, {}, AGENT_IMAGE='registry/agent:1')
+        self.assertEqual(0, done.status, done.stderr)
+        self.assertEqual(['container inspect', 'image inspect', 'pull', 'create'], self.done())
+        self.assertEqual(['pull', 'registry/agent:1'], self.calls('podman')[2].argv)
+        create = self.calls('podman')[3].argv
+        self.assertIn('registry/agent:1', create)
+        self.assertIn('/var/lib/heat-config/deployed:/var/lib/heat-config/deployed', create)
+
+    def test_a_pull_is_tried_again(self) -> None:
+        done = self.prepare(*[self.NOT_THERE] * 4, {})
+        self.assertEqual(0, done.status, done.stderr)
+        self.assertEqual(['5', '10'], [call.argv[0] for call in self.calls('sleep')])
+        self.assertEqual('create', self.done()[-1])
+
+    def test_a_pull_that_fails_to_the_end_ends_it(self) -> None:
+        done = self.prepare(self.NOT_THERE)
+        self.assertEqual(1, done.status)
+        self.assertEqual(['pull'] * 4, self.done()[2:])
+
+    def test_an_archive_of_an_image_is_loaded(self) -> None:
+        source = self.archive('manifest.json')
+        done = self.prepare(self.NOT_THERE, self.NOT_THERE, {}, AGENT_IMAGE_SOURCE=source)
+        self.assertEqual(0, done.status, done.stderr)
+        self.assertEqual(['container inspect', 'image inspect', 'load', 'image inspect', 'create'],
+                         self.done())
+
+    def test_a_root_file_system_is_imported(self) -> None:
+        source = self.archive('vmlinuz')
+        done = self.prepare(self.NOT_THERE, self.NOT_THERE, {}, AGENT_IMAGE_SOURCE=source)
+        self.assertEqual(0, done.status, done.stderr)
+        self.assertEqual(['import', source, 'localhost/heat-container-agent'],
+                         self.calls('podman')[2].argv)
+
+    def test_what_was_downloaded_is_removed_also_without_curl(self) -> None:
+        source = pathlib.Path(self.archive('vmlinuz'))
+        with cloud({('GET', '/image.tar'): (200, source.read_text())}) as web:
+            done = self.prepare(self.NOT_THERE, self.NOT_THERE, {},
+                                AGENT_IMAGE_SOURCE=web.url + '/image.tar')
+        self.assertEqual((0, ''), (done.status, done.stderr))
+        file = self.calls('podman')[2].argv[1]
+        self.assertEqual('image.tar', os.path.basename(file))
+        self.assertFalse(os.path.exists(os.path.dirname(file)))
+
+    def test_a_container_that_is_there_is_kept(self) -> None:
+        self.assertEqual(0, self.prepare({}).status)
+        self.assertEqual(['container inspect'], self.done())
+
+    def test_docker_does_where_there_is_no_podman(self) -> None:
+        done = self.prepare(self.NOT_THERE, self.NOT_THERE, {}, runtime='docker')
+        self.assertEqual(0, done.status, done.stderr)
+        self.assertEqual(['container inspect', 'image inspect', 'pull', 'create'],
+                         self.done('docker'))
+
+    def test_podman_goes_before_docker(self) -> None:
+        self.fake('docker')
+        self.assertEqual(0, self.prepare({}).status)
+        self.assertEqual([], self.done('docker'))
+
+    def test_without_either_it_says_so(self) -> None:
+        done = self.run_program(['bash', CONTAINER, 'prepare'])
+        self.assertEqual((1, 'container-agent: there is neither podman nor docker\n'),
+                         (done.status, done.stderr))
+
+    def test_the_container_gets_the_configuration(self) -> None:
+        self.prepare(self.NOT_THERE, self.NOT_THERE, {}, AGENT_CONFIG='/a/file')
+        self.assertEqual(['cp', '/a/file', 'heat-container-agent:/etc/os-collect-config.conf'],
+                         self.calls('podman')[-1].argv)
+
+    def test_start_runs_it_in_the_foreground(self) -> None:
+        self.fake('podman')
+        self.run_program(['bash', CONTAINER, 'start'])
+        self.assertEqual([['start', '--attach', 'heat-container-agent']],
+                         [call.argv for call in self.calls('podman')])
 
 
 class FilesTest(base.TestCase):

@@ -62,8 +62,8 @@ load_image() {
     fi
 }
 
-get_image() {
-    local folder
+# A process of its own, so that its trap is run when this is done.
+get_image() (
     case $source in
     '') retry "$runtime" pull "$image" ;;
     http://* | https://*)
@@ -75,7 +75,7 @@ get_image() {
         ;;
     *) load_image "$source" ;;
     esac
-}
+)
 
 prepare() {
     local folder volumes=()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator
 
 PHASES = ('pre-install.d', 'install.d', 'post-install.d')
-ATTEMPTS = 4            # at what needs a mirror; pauses of 5, 10 and 20 seconds between them
+ATTEMPTS = 3            # at what needs a mirror; pauses of 5 and 10 seconds between them
 # What the agent rewrites is not taken back to its beginnings.
 KEPT = re.compile(r'/etc/[^/]+\.conf$')
 STATIC = {'bin': '/usr/local/bin/', 'static': '/'}
@@ -49,15 +49,18 @@ FAMILIES = {
     'redhat': ('almalinux', 'centos', 'fedora', 'openeuler', 'rhel', 'rocky'),
     'suse': ('opensuse',),
 }
+# A mirror that does not answer is given up soon: the attempts are counted here.
+APT = ['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=0',
+       '-o', 'Acquire::http::Timeout=15', '-o', 'Acquire::https::Timeout=15']
 MANAGERS = {
     'debian': {
         'have': ['dpkg-query', '--show', '--showformat=${db:Status-Status}\n'],
-        'refresh': ['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300', '--error-on=any', 'update'],
-        'install': ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300',
-                    '--no-install-recommends', 'install']},
+        'refresh': [*APT, '--error-on=any', 'update'],
+        'install': [*APT, '-y', '--no-install-recommends', 'install']},
     'redhat': {
         'have': ['rpm', '--query', '--whatprovides'],
-        'install': ['dnf', '-y', '--setopt=install_weak_deps=False', 'install']},
+        'install': ['dnf', '-y', '--setopt=timeout=15', '--setopt=retries=2',
+                    '--setopt=install_weak_deps=False', 'install']},
     'suse': {
         'have': ['rpm', '--query', '--whatprovides'],
         'refresh': ['zypper', '--non-interactive', 'refresh'],
@@ -245,7 +248,7 @@ def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
         os.chmod(command, 0o755)
         os.environ.update(
             PATH=f"{folder}:{os.environ['PATH']}", TMP_HOOKS_PATH=folder,
-            DISTRO_NAME=system.name, DIB_RELEASE=system.release, DEBIAN_FRONTEND='noninteractive')
+            DISTRO_NAME=system.name, DIB_RELEASE=system.release)
         for phase in PHASES:
             system.install(packages.get(phase, []))
             if phase == 'install.d':
@@ -291,6 +294,7 @@ def attached(hook: str) -> 'dict[str, str]':
 
 def main() -> None:
     """Do what the command's name and arguments, or their absence, ask for."""
+    os.environ['DEBIAN_FRONTEND'] = 'noninteractive'
     if os.path.basename(sys.argv[0]) == 'install-packages':
         with open('/etc/os-release') as file:
             System(file.read()).install(sys.argv[1:])
