@@ -68,8 +68,8 @@ class Pip:
         """Put a checkout's wheel into a folder that has none.
 
         pbr derives the version from the tags. Where these are missing, as in a shallow clone, it
-        would be one below all that others require; then it becomes that of the latest release,
-        with the commit appended, which pip takes for newer.
+        would be one below all that others require; then it becomes the one after the latest
+        release, with the number of commits, as pbr itself numbers what comes after a release.
 
         :raises Refusal: it is no checkout, or cannot be built.
         """
@@ -87,7 +87,9 @@ class Pip:
                 except Refusal:     # the index does not know it
                     newest = built.version
                 shutil.rmtree(first)
-                built = self.wheel(str(copy), first, source, PBR_VERSION=f'{newest}+g{commit}')
+                count = git(copy, 'rev-list', '--count', 'HEAD')
+                built = self.wheel(str(copy), first, source,
+                                   PBR_VERSION=f'{next_version(newest)}.dev{count}')
             return built._replace(path=built.path.rename(folder / built.path.name))
 
 
@@ -123,6 +125,12 @@ def copy_checkout(checkout: pathlib.Path, copy: pathlib.Path) -> None:
 def uses_pbr(checkout: pathlib.Path) -> bool:
     return any('pbr' in (checkout / name).read_text(errors='replace')
                for name in ('setup.py', 'pyproject.toml') if (checkout / name).is_file())
+
+
+def next_version(release: str) -> str:
+    """The version after a release: 1.2.4 after 1.2.3."""
+    *first, last = re.match(r'\d+(\.\d+)*', release).group().split('.')
+    return '.'.join([*first, str(int(last) + 1)])
 
 
 def has_tags(checkout: pathlib.Path) -> bool:

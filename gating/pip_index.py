@@ -144,7 +144,7 @@ class Server:
         self._thread.join()
 
 
-def parameters(host: str, port: int) -> dict[str, str]:
+def parameters(folder: pathlib.Path, host: str, port: int) -> dict[str, str]:
     """Return the parameters of boot-config for servers that reach an index at an address."""
-    url = f'http://{host}:{port}'
-    return {'pip_mirror': f'{url}/simple/', 'pip_constraints': f'-c {url}/constraints.txt'}
+    return {'pip_mirror': f'http://{host}:{port}/simple/',
+            'pip_constraints': (folder / 'constraints.txt').read_text()}

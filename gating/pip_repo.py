@@ -2,6 +2,7 @@
 """test-image/build-pip-repo.sh: a package index of git checkouts, for servers to install from."""
 
 import argparse
+import json
 import os
 import pathlib
 import socket
@@ -18,9 +19,9 @@ In the index are the checkouts and, from the package index, the agents that are 
 Changes that are not committed count, but for files that git ignores.
 
 Versions: pbr derives them from the checkout's tags; where there are none, as in a shallow clone,
-it becomes the latest release's, followed by the commit. PBR_VERSION sets another one. Projects
-without pbr keep the version that they name. The lines that --serve prints have pip take just these
-versions, whatever an image has.
+it becomes the one after the latest release. PBR_VERSION sets another one. Projects without pbr keep
+the version that they name. The lines that --serve prints have pip take just these versions; of a
+project that an image has in the very same version, pip keeps the image's.
 
 environment:
   HEAT_IMAGE_VENV           the virtual environment whose pip is used, made at the first run;
@@ -68,8 +69,8 @@ def serve(folder: pathlib.Path, address: str, number: int) -> None:
     with pip_index.Server(folder, address, number) as server:
         host = socket.getfqdn() if address in ('', '0.0.0.0') else address
         print('Serving. In an environment, or beside one by -e:\n\nparameter_defaults:')
-        for name, value in pip_index.parameters(host, server.port).items():
-            print(f'  {name}: {value}')
+        for name, value in pip_index.parameters(folder, host, server.port).items():
+            print(f'  {name}: {json.dumps(value)}')
         if host == '127.0.0.1':
             print("\nServers of localheat reach this machine's loopback at 10.0.2.2.")
         sys.stdout.flush()

@@ -42,7 +42,8 @@ def _keystone(state: State, debug: bool) -> Sections:
         'token': {'provider': 'fernet'},
         'fernet_tokens': {'key_repository': state.path('fernet-keys')},
         'fernet_receipts': {'key_repository': state.path('fernet-keys')},
-        'credential': {'key_repository': state.path('credential-keys')},
+        # auth_ttl, in minutes: a signed URL must outlive the boot of an emulated server
+        'credential': {'key_repository': state.path('credential-keys'), 'auth_ttl': 120},
         # bcrypt's cheapest: the passwords are random and live for one run
         'identity': {'password_hash_rounds': 4},
         'oslo_policy': {'policy_file': state.path('keystone-policy.yaml')},

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test-image/run-functional-job.sh: Heat's functional job for software deployments, on one machine.
+
+This part needs nothing but the standard library; it makes what the rest needs.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from gating import checkout, pip_index
+from imagebuild import build, tools
+from imagebuild.errors import Refusal
+from imagebuild.progress import Progress, clock
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOCALHEAT = tools.Tools('localheat', 'keystone-manage', 'LOCALHEAT_VENV', 'localheat', (
+    ('--requirement', ROOT / 'localheat' / 'requirements.txt'),
+    ('--requirement', ROOT / 'gating' / 'requirements.txt'),
+    ('--constraint', ROOT / 'localheat' / 'constraints.txt')))
+#: Heat's own functional job knows it by this path in a tree of templates.
+ENVIRONMENT = pathlib.Path('hot', 'software-config', 'boot-config', 'test_image_env.yaml')
+
+EPILOG = f"""
+The agents come from a package index on this machine: from the checkouts and, for the others, from
+the Python package index. The scenario is {pathlib.Path(__file__).parent.name}/templates/: the hooks
+script, cfn-init and puppet, over CFN_SIGNAL and POLL_SERVER_CFN. A checkout that is not installed
+on the server in the end is a failure, too: nothing would have tested it.
+
+environment:
+  LOCALHEAT_VENV            the virtual environment with Keystone and Heat, made at the first run;
+                            default: ~/.cache/localheat/venv
+  HEAT_TEST_IMAGES          the folder of images; default: ~/.cache/heat-image/images
+  HEAT_IMAGE_INSTALL=0      name missing system packages instead of installing them
+  and those of build-heat-test-image.sh, if there is no image yet
+
+exit codes: 0 all is as it should be; 1 it is not, or could not be tried; 2 wrong usage;
+130, 143 interrupted. Servers and services end with the command.
+
+examples:
+  test-image/run-functional-job.sh
+  test-image/run-functional-job.sh --checkout ~/os-collect-config --log-dir /tmp/logs
+  test-image/run-functional-job.sh --image fedora-heat-test.qcow2 --heat-templates ~/heat-templates
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(
+        prog='run-functional-job.sh',
+        description='Boot a test image as a server of a real Heat, have the agent installed by '
+                    'test_image_env.yaml, and carry out deployments.',
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument('--distro', default='debian',
+                         help="the test image's distribution (default: %(default)s)")
+    options.add_argument('--release', help="the distribution's release (default: the latest)")
+    options.add_argument('--image', metavar='FILE', type=pathlib.Path,
+                         help='a test image that there is, instead')
+    options.add_argument('--kind', choices=('qemu', 'chroot'), default='qemu',
+                         help='boot it in QEMU, or run its cloud-init and its agent in a chroot, '
+                              'which is quicker and takes root (default: %(default)s)')
+    options.add_argument('--checkout', metavar='DIR', type=pathlib.Path, action='append',
+                         default=[], help='put a git checkout of an agent, or of anything else '
+                                          'that pip installs with it, under test; repeatable')
+    options.add_argument('--heat-templates', metavar='DIR', type=pathlib.Path, default=ROOT,
+                         help=f'use {ENVIRONMENT} of that tree instead of this one')
+    options.add_argument('--timeout', metavar='MINUTES', type=minutes, default=30,
+                         help='for boot and deployments (default: %(default)s)')
+    options.add_argument('--log-dir', metavar='DIR', type=pathlib.Path,
+                         help="keep the console's and the services' logs in a new folder")
+    return options
+
+
+def minutes(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of minutes")
+    return int(text)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Make sure that what was named is there, before anything is installed.
+
+    :raises Refusal: it is not.
+    """
+    environment = options.heat_templates / ENVIRONMENT
+    if not environment.is_file():
+        raise Refusal(f'--heat-templates: there is no {environment}.')
+    if options.image and not options.image.is_file():
+        raise Refusal(f'--image: there is no file {options.image}.')
+    for path in options.checkout:
+        checkout.git(path, 'rev-parse', 'HEAD')
+    if options.log_dir and options.log_dir.exists() and (
+            not options.log_dir.is_dir() or any(options.log_dir.iterdir())):
+        raise Refusal(f'--log-dir: {options.log_dir} holds something else: name a new folder.')
+    if options.kind == 'chroot' and os.geteuid() != 0:
+        raise Refusal('A chroot takes root. Without it, use --kind qemu.')
+
+
+def set_up(venv: pathlib.Path) -> None:
+    """Install what the rest needs.
+
+    :raises Refusal: it cannot be installed.
+    """
+    log = venv.parent / 'set-up.log'
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    tools.set_up_venv(venv, log, print, LOCALHEAT)
+    tools.set_up_packages(venv, ('integration',), log, print)
+
+
+def find_image(options: argparse.Namespace) -> pathlib.Path:
+    """Return the test image; built, if it is not there.
+
+    :raises Refusal: it cannot be built.
+    """
+    if options.image:
+        return options.image
+    cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    folder = pathlib.Path(os.environ.get('HEAT_TEST_IMAGES')
+                          or pathlib.Path(cache, 'heat-image', 'images')).absolute()
+    release = ['--release', options.release] if options.release else []
+    name = '-'.join([options.distro, 'heat-test', *release[1:]])
+    image = folder / (name + '.qcow2')
+    if not image.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [ROOT / 'test-image' / 'build-heat-test-image.sh', '--distro', options.distro,
+                   *release, '-o', folder / name]
+        with contextlib.ExitStack() as stack:
+            process = stack.enter_context(subprocess.Popen(command))
+            stack.callback(process.terminate)
+            if process.wait():
+                raise Refusal('The test image could not be built.')
+    return image
+
+
+@contextlib.contextmanager
+def log_folder(options: argparse.Namespace) -> Iterator[pathlib.Path]:
+    """The folder of a run: one that is kept, or one for its time only."""
+    if options.log_dir:
+        options.log_dir.mkdir(parents=True, exist_ok=True)
+        yield options.log_dir.absolute()
+    else:
+        with tempfile.TemporaryDirectory(prefix='heat-job-') as name:
+            yield pathlib.Path(name)
+
+
+def run(options: argparse.Namespace, venv: pathlib.Path) -> bool:
+    """Carry the command out.
+
+    :returns: whether all is as it should be.
+    :raises Refusal: it could not be tried.
+    """
+    from gating import scenario
+
+    progress = Progress(sys.stdout)
+    image = find_image(options)
+    progress.say(f'image: {image}')
+    with log_folder(options) as folder:
+        index = folder / 'index'
+        wheels = pip_index.build(index, options.checkout, checkout.Pip(venv, os.environ),
+                                 progress.say)
+        with pip_index.Server(index) as server:
+            failures = scenario.run(
+                scenario.Setting(
+                    image=image.absolute(), kind=options.kind,
+                    environment=options.heat_templates / ENVIRONMENT,
+                    parameters=pip_index.parameters(index, '10.0.2.2', server.port),
+                    under_test=wheels[:len(options.checkout)], limit=60 * options.timeout),
+                folder / 'cloud', progress.say)
+    for failure in failures:
+        print(f'\n{failure}')
+    logs = f' Logs: {options.log_dir}' if options.log_dir else ''
+    print(f'{"FAILED" if failures else "PASSED"} in {clock(progress.elapsed)} minutes.{logs}')
+    return not failures
+
+
+def main() -> int:
+    options = parser().parse_args()
+    venv = tools.venv_path(os.environ, LOCALHEAT)
+    try:
+        with build.interruptible():
+            check(options)
+            if not (venv.exists() and os.path.samefile(sys.prefix, venv)):
+                set_up(venv)
+                python = str(venv / 'bin' / 'python')
+                os.execv(python, [python, '-m', 'gating.functional_job', *sys.argv[1:]])
+            return 0 if run(options, venv) else 1
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    except build.Interrupted as interrupted:
+        return 128 + interrupted.number
+    except OSError as error:
+        print(f'{error.filename}: {error.strerror}', file=sys.stderr)
+        return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
