@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,8 @@ LOCALHEAT = tools.Tools('localheat', 'keystone-manage', 'LOCALHEAT_VENV', 'local
     ('--constraint', ROOT / 'localheat' / 'constraints.txt')))
 #: Heat's own functional job knows it by this path in a tree of templates.
 ENVIRONMENT = pathlib.Path('hot', 'software-config', 'boot-config', 'test_image_env.yaml')
+
+LOGS = ('cloud/*.log', 'cloud/servers/*/console.log', 'index/contents.json')
 
 EPILOG = f"""
 The agents come from a package index on this machine: from the checkouts and, for the others, from
@@ -137,14 +140,18 @@ def find_image(options: argparse.Namespace) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def log_folder(options: argparse.Namespace) -> Iterator[pathlib.Path]:
-    """The folder of a run: one that is kept, or one for its time only."""
-    if options.log_dir:
-        options.log_dir.mkdir(parents=True, exist_ok=True)
-        yield options.log_dir.absolute()
-    else:
-        with tempfile.TemporaryDirectory(prefix='heat-job-') as name:
-            yield pathlib.Path(name)
+def work_folder(options: argparse.Namespace) -> Iterator[pathlib.Path]:
+    """A folder for the time of the run; its logs are kept if that was asked for."""
+    with tempfile.TemporaryDirectory(prefix='heat-job-') as name:
+        folder = pathlib.Path(name)
+        try:
+            yield folder
+        finally:
+            if options.log_dir:
+                options.log_dir.mkdir(parents=True, exist_ok=True)
+                for pattern in LOGS:
+                    for path in folder.glob(pattern):
+                        shutil.copy(path, options.log_dir)
 
 
 def run(options: argparse.Namespace, venv: pathlib.Path) -> bool:
@@ -158,7 +165,7 @@ def run(options: argparse.Namespace, venv: pathlib.Path) -> bool:
     progress = Progress(sys.stdout)
     image = find_image(options)
     progress.say(f'image: {image}')
-    with log_folder(options) as folder:
+    with work_folder(options) as folder:
         index = folder / 'index'
         wheels = pip_index.build(index, options.checkout, checkout.Pip(venv, os.environ),
                                  progress.say)

@@ -24,7 +24,7 @@ GREETING, TARGET = 'hello', 'heat-scenario'
 CONSOLE_LINES = 60
 #: What a console shows, and what it means.
 MARKS = (
-    (re.compile(r'Cloud-init v\S+ running'), 'cloud-init runs'),
+    (re.compile(r'Cloud-init v\. \S+ running'), 'cloud-init runs'),
     (re.compile('heat-agent-boot: configure the agent'), "the agent's files are read from Heat"),
     (re.compile('heat-agent-boot: start the agent'), 'the agent is installed'),
     (re.compile('heat-agent-boot: done'), 'the agent is started'),

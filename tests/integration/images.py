@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that tests build for themselves, by ./build-heat-image.sh, where they are not there.
+"""Images that tests build for themselves, where they are not there.
 
 HEAT_TEST_IMAGES names the folder to keep them in, instead of .tox/images.
 """
@@ -16,13 +16,14 @@ FOLDER = pathlib.Path(os.environ.get('HEAT_TEST_IMAGES') or ROOT / '.tox' / 'ima
 
 
 def built(name: str, *options: str, kind: str = 'qcow2', sources: Iterable[pathlib.Path] = (),
-          **environment: str) -> str:
+          command: str = 'build-heat-image.sh', **environment: str) -> str:
     """Return the path of an image; built if it is not there, by one process of a test run.
 
     :param name: of the image, which tells what is in it.
-    :param options: of ./build-heat-image.sh.
+    :param options: of the command.
     :param kind: of file.
     :param sources: folders; the image is built anew if it is older than a file in them.
+    :param command: what builds it, in this project.
     :param environment: variables for it.
     :raises AssertionError: when it cannot be built; with the end of what was said.
     """
@@ -37,13 +38,21 @@ def built(name: str, *options: str, kind: str = 'qcow2', sources: Iterable[pathl
     if not is_there():
         with locked(FOLDER, lambda _: None, ''):
             if not is_there():  # no other process has built it meanwhile
-                _build(image.with_suffix(''), options, environment)
+                _build(command, image.with_suffix(''), options, environment)
     return str(image)
 
 
-def _build(output: pathlib.Path, options: Sequence[str], environment: Mapping[str, str]) -> None:
+def test_image(release: str) -> str:
+    """Debian with all that the agents require, and no agent."""
+    return built(f'debian-heat-test-{release}', '--distro', 'debian', '--release', release,
+                 sources=[ROOT / 'test-image' / 'elements'],
+                 command='test-image/build-heat-test-image.sh')
+
+
+def _build(command: str, output: pathlib.Path, options: Sequence[str],
+           environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [ROOT / 'build-heat-image.sh', *options, '-o', output],
+        [ROOT / command, *options, '-o', output],
         env=dict(os.environ, **environment), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:

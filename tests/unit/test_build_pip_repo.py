@@ -108,7 +108,7 @@ class BuildPipRepoTest(base.TestCase):
                 else:
                     self.fail('it does not serve')
                 target = self.root / 'target'
-                environment = {name: '' for name in ('PIP_NO_INDEX', 'PIP_FIND_LINKS')}
+                environment = dict.fromkeys(('PIP_NO_INDEX', 'PIP_FIND_LINKS'), '')
                 done = self.run_program(
                     [sys.executable, '-m', 'pip', 'install', '--no-compile', '--target', target,
                      '--index-url', found.group(1), '-c', self.index / 'constraints.txt',
