@@ -135,6 +135,7 @@ def build_image(wanted: recipe.Recipe, options: argparse.Namespace, environ: Map
     :raises Refusal: it cannot be built, or that failed.
     :raises build.Interrupted: a signal ended it.
     """
+    recipe.check_image(wanted.image)
     venv = tools.venv_path(environ)
     log = wanted.image.with_name(wanted.image.name + '.log')
     recipe.check_blanks(pathlib.Path(tempfile.gettempdir()), 'TMPDIR')

@@ -114,20 +114,23 @@ def image_types(text: str) -> tuple[str, ...]:
 
 
 def image_path(name: str, types: Sequence[str]) -> pathlib.Path:
-    """Return the image's path without its type; the type may have been given as a suffix.
-
-    :raises Refusal: the folder does not exist or cannot be written, or has a blank in it.
-    """
+    """Return the image's path without its type; the type may have been given as a suffix."""
     path = pathlib.Path(name)
     if path.suffix[1:] in types:
         path = path.with_suffix('')
-    path = path.absolute()
+    return path.absolute()
+
+
+def check_image(path: pathlib.Path) -> None:
+    """Make sure that an image can be written.
+
+    :raises Refusal: its folder does not exist or cannot be written, or has a blank in it.
+    """
     check_blanks(path, 'Image')
     if not path.parent.is_dir():
         raise Refusal(f'The folder {path.parent} for the image does not exist: create it first.')
     if not os.access(path.parent, os.W_OK):
         raise Refusal(f'The folder {path.parent} for the image cannot be written by this user.')
-    return path
 
 
 def for_distro(name: Optional[str], base_elements: Optional[str],

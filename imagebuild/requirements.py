@@ -26,7 +26,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from imagebuild import command, distros, resolve, test_image
+from imagebuild import command, distros, environment, resolve, test_image
+from imagebuild.errors import Refusal
 
 ELEMENT = command.ROOT / 'test-image' / 'elements' / 'heat-agent-pkg-requires'
 #: Each element of an agent says what it wants of the package index.
@@ -221,8 +222,8 @@ def findings(environ: Mapping[str, str]) -> Iterator[str]:
 def main() -> None:
     try:
         found = list(findings(os.environ))
-    except Unknown as unknown:
-        sys.exit(str(unknown))
+    except (Refusal, Unknown, environment.BrokenFile, resolve.Unresolved) as error:
+        sys.exit(str(error))
     if found:
         print(*found, sep='\n')
         sys.exit(1)

@@ -5,10 +5,11 @@ What it has in common with ./build-heat-image.sh, such as what becomes of a buil
 tested there.
 """
 
+import collections
 import re
 
 from imagebuild import distros
-from tests import base, image_command
+from tests import base, dib, image_command
 
 TEST_IMAGE = base.ROOT / 'test-image'
 
@@ -114,6 +115,9 @@ class BuildHeatTestImageTest(image_command.ImageCommandTestCase):
         self.assertLessEqual({'dough-hook', 'flour'}, self.packages(
             'debian', 'trixie', 'kneader', '-p', 'flour', ELEMENTS_PATH=str(element.parent)))
 
+    def test_packages_are_listed_where_no_image_can_be_written(self):
+        self.assertIn('gcc', self.packages('debian', 'trixie', '-o', '/no/such/image'))
+
     def test_what_cannot_be_resolved_is_said(self):
         element = self.root / 'own' / 'kneader'
         element.mkdir(parents=True)
@@ -137,6 +141,23 @@ class ElementsTest(base.TestCase):
             if distro.pythons:
                 dependencies = (element / 'element-deps').read_text().split()
                 self.assertLessEqual({distro.elements[0], 'heat-test-image'}, set(dependencies))
+
+    def test_fedora_sets_what_diskimage_builder_has_to_be_told(self):
+        environment = dib.build_environment(dib.closure('fedora-heat-test'), '')
+        self.assertEqual(('43', 'Fedora-Cloud-Base-Generic-43-1.6.x86_64.qcow2'),
+                         (environment['DIB_RELEASE'], environment['BASE_IMAGE_FILE']))
+
+    def test_nobody_waits_for_a_choice_at_boot(self):
+        environment = dib.build_environment(dib.closure('debian-heat-test'), 'trixie')
+        self.assertEqual('0', environment['DIB_GRUB_TIMEOUT'])
+
+    def test_the_hook_may_be_in_the_image_too(self):
+        elements = dib.closure('debian-heat-test', 'heat-config-puppet', 'os-collect-config')
+        owners = collections.Counter(path for folder in elements.values()
+                                     for path in dib.copied(folder) if len(path.parts) > 1)
+        self.assertEqual([], [path for path, count in owners.items() if count > 1])
+        installed = dib.packages(elements, 'trixie', 'source').values()
+        self.assertEqual(1, sum(names.count('puppet-agent') for names in installed))
 
     def test_centos_7_ends_with_what_to_use_instead(self):
         done = self.run_program([TEST_IMAGE / 'elements/centos7-heat-test/root.d'
