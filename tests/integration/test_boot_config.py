@@ -110,18 +110,44 @@ class UserDataTest(base.TestCase):
 
 
 class IgnitionTest(base.TestCase):
+    """The user data for Ignition, as its specification 3.3.0 wants them.
+
+    What Heat itself adds, cfn-init-data, names a file system, as in specification 2; Ignition only
+    warns of that.
+    """
+
     guard_processes = False
 
-    def test_ignition_gets_the_script_as_a_data_url(self) -> None:
+    def setUp(self) -> None:
+        super().setUp()
         rendered = json.loads(user_data.render(
             Stacks(cloud().environment), [user_data.path('ignition_env.yaml')],
             {'agent_image': 'registry.example.org/agent:1'}))
-        files = {item['path']: urllib.parse.unquote(item['contents']['source'])
-                 for item in rendered['storage']['files']}
+        self.rendered = rendered
+        self.files = {item['path']: item for item in rendered['storage']['files']}
+
+    def test_ignition_gets_the_script_as_a_data_url(self) -> None:
+        files = {path: urllib.parse.unquote(item['contents']['source'])
+                 for path, item in self.files.items()}
         script = (user_data.BOOT_CONFIG / 'templates/lib/container-agent.sh').read_text()
         self.assertEqual('data:,' + script, files['/var/lib/heat-agent-boot/container-agent.sh'])
         self.assertIn('AGENT_IMAGE="registry.example.org/agent:1"\n',
                       files['/etc/default/heat-container-agent'])
+        self.assertIn('/var/lib/heat-cfntools/cfn-init-data', files)
+
+    def test_it_has_the_specifications_fields_and_data_urls(self) -> None:
+        self.assertEqual({'version': '3.3.0'}, self.rendered['ignition'])
+        self.assertEqual({'ignition', 'storage', 'systemd'}, set(self.rendered))
+        unit, = self.rendered['systemd']['units']
+        self.assertEqual({'name', 'enabled', 'contents'}, set(unit))
+        self.assertIs(True, unit['enabled'])
+        for path, item in self.files.items():
+            self.assertLessEqual(set(item) - {'filesystem'},
+                                 {'path', 'mode', 'contents', 'user', 'group'})
+            self.assertIsInstance(item['mode'], int, path)
+            # What RFC 2397 lets stand for itself, and escapes.
+            self.assertRegex(item['contents']['source'],
+                             r"^data:,([\w.!~*'();/?:@&=+$,-]|%[0-9A-F]{2})*$", path)
 
 
 class FirstBootTest(base.TestCase):

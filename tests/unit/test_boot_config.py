@@ -104,7 +104,7 @@ class FirstBootTest(base.TestCase):
         self.program.parent.mkdir()
         shutil.copy(BOOT, self.program)
         self.fake('systemd-run')
-        self.fake('systemctl', {'status': 3})   # no agent is running
+        self.fake('systemctl')
 
     def boot(self, *commands: 'list[str]', **settings: Any) -> Any:
         steps = [{'name': f'step {number}', 'command': command}
@@ -137,6 +137,11 @@ class FirstBootTest(base.TestCase):
         self.assertEqual('--report', call.argv[-1])
         self.assertIn('step 1: failed', (self.program.parent / 'failure').read_text())
 
+    def test_an_agent_that_does_not_run_is_no_reason_to_be_silent(self) -> None:
+        self.fake('systemctl', {'status': 3, 'stdout': 'inactive\ninactive\n'})
+        self.boot(['sh', '-c', 'exit 1'])
+        self.assertEqual(1, len(self.calls('systemd-run')))
+
     def test_no_password_of_a_url_is_seen(self) -> None:
         done = self.boot(['sh', '-c', 'echo GET http://me:geheim@host/simple; exit 1'])
         self.assertNotIn('geheim', done.stdout + (self.program.parent / 'failure').read_text())
@@ -148,7 +153,7 @@ class FirstBootTest(base.TestCase):
         self.assertFalse((self.program.parent / 'failure').exists())
 
     def test_an_agent_that_is_running_goes_on_and_heat_is_not_told(self) -> None:
-        self.fake('systemctl', {'status': 0})
+        self.fake('systemctl', {'stdout': 'inactive\nactive\n'})
         done = self.boot(['sh', '-c', 'exit 1'])
         self.assertEqual(1, done.status)
         self.assertIn('The Heat agent goes on as it is. step 1: failed', done.stdout)

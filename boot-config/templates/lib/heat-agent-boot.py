@@ -313,10 +313,8 @@ def without_passwords(text: str) -> str:
 
 
 def agent_is_running() -> bool:
-    try:
-        return subprocess.call(('systemctl', 'is-active', '--quiet') + AGENTS) == 0
-    except OSError:
-        return False
+    # Not its status: without systemd, as in a chroot, it is content with anything.
+    return 'active' in subprocess.getoutput('systemctl is-active ' + ' '.join(AGENTS)).split()
 
 
 def report_in_background() -> None:
