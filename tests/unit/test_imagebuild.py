@@ -3,13 +3,14 @@
 
 import gzip
 import io
+import os
 import pathlib
 import time
 from unittest import mock
 
 import testtools
 
-from imagebuild import build, machine, progress, tools
+from imagebuild import build, environment, machine, progress, tools
 from imagebuild.errors import Refusal
 from tests import base
 
@@ -50,6 +51,29 @@ class AptMirrorsTest(base.TestCase):
     def test_https_is_left_alone(self):
         # The base system of the image has no certificates yet.
         self.assertEqual({}, self.mirrors(DEBIAN, list='deb https://m.example/ bookworm main\n'))
+
+
+class EnvironmentTest(base.TestCase):
+
+    #: bash.
+    guard_processes = False
+
+    def sourced(self, *texts: str) -> 'dict[str, str]':
+        """Return what files of these texts make of a small environment."""
+        files = []
+        for number, text in enumerate(texts):
+            files.append(self.root / f'{number}-file')
+            files[-1].write_text(text)
+        return environment.sourced(files, {'ARCH': 'amd64', 'PATH': os.defpath})
+
+    def test_each_file_sees_what_those_before_it_have_set(self):
+        found = self.sourced("export DOUGH='two\nlines'\n", 'export LOAF="$ARCH $DOUGH"\nLOCAL=x\n')
+        self.assertEqual({'ARCH': 'amd64', 'DOUGH': 'two\nlines', 'LOAF': 'amd64 two\nlines',
+                          'PATH': os.defpath}, found)
+
+    def test_a_file_that_fails_is_named(self):
+        with testtools.ExpectedException(environment.BrokenFile, '(?s).*1-file ends with status'):
+            self.sourced('', 'echo "$MISSING"\n', 'export LATER=1\n')
 
 
 class ProgressTest(base.TestCase):
