@@ -28,7 +28,7 @@ MARKS = (
     (re.compile('heat-agent-boot: configure the agent'), "the agent's files are read from Heat"),
     (re.compile('heat-agent-boot: start the agent'), 'the agent is installed'),
     (re.compile('heat-agent-boot: done'), 'the agent is started'),
-    (re.compile('55-heat-config'), 'the agent has read its deployments'),
+    (re.compile(r'Running \S+/55-heat-config'), 'the agent has read its deployments'),
 )
 
 
