@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from imagebuild import command, distros, environment, resolve, test_image
+from imagebuild import command, distros, environment, recipe, resolve, test_image
 from imagebuild.errors import Refusal
 
 ELEMENT = command.ROOT / 'test-image' / 'elements' / 'heat-agent-pkg-requires'
@@ -145,13 +145,14 @@ class Image:
 
 
 def image(distro: distros.Distro, release: str, environ: Mapping[str, str]) -> Image:
+    """Return the test image that test-image/build-heat-test-image.sh would build."""
     options = test_image.parser().parse_args(['--distro', distro.name, '--release', release])
-    wanted = test_image.make_recipe(options, {
-        name: value for name, value in environ.items() if name not in ('ARCH', 'ELEMENTS_PATH')})
+    wanted = test_image.make_recipe(options, environ)
+    environ = {**environ, **wanted.environment, 'ARCH': recipe.architecture(environ.get('ARCH'))}
     elements_path = resolve.full_path(wanted.elements_path)
     elements = resolve.closure(resolve.with_defaults(wanted.elements, environ), elements_path)
-    return Image(distro, release, elements, elements_path, resolve.build_environment(
-        elements, {**environ, **wanted.environment}))
+    return Image(distro, release, elements, elements_path,
+                 resolve.build_environment(elements, environ))
 
 
 def missing(image: Image, listed: Mapping[str, str], archive: 'Archive | None') -> Iterator[str]:

@@ -45,7 +45,7 @@ class RequirementsTestCase(base.TestCase):
             folder.mkdir(parents=True)
             (folder / 'Packages.xz').write_bytes(lzma.compress(PACKAGES.encode()))
         self.env = {'HEAT_IMAGE_VENV': sys.prefix, 'PIP_CONFIG_FILE': '/dev/null',
-                    'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': str(self.wheels), 'ARCH': 'amd64',
+                    'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': str(self.wheels), 'ARCH': 'x86_64',
                     'DIB_DISTRIBUTION_MIRROR': f'file://{self.mirror}'}
 
     def release(self, name: str, *requires: str, python: str = '>=3.9') -> pathlib.Path:
