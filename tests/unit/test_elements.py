@@ -102,12 +102,16 @@ class ElementTest(base.TestCase):
                 self.assertEqual(sorted(names), sorted(listed), f'{folder.name}: executable?')
 
     def is_payload(self, path: pathlib.Path) -> bool:
-        """Whether a file is no program of the build, but one that heat-config's installer takes.
+        """Whether a file is no program of the build, but one that a program takes.
 
-        That is the hook of an element, named as the element is, or a module that hooks share.
+        heat-config's installer takes the hook of an element, named as the element is, and the
+        modules that hooks share; others name what they take.
         """
         if path.parent.name != 'install.d':
             return False
+        programs = [item for item in content(path.parent) if PROGRAM.match(item.name)]
+        if path.suffix == '.py' and any(f'/{path.name}"' in item.read_text() for item in programs):
+            return True
         hook = self.element.name.replace('heat-config-', 'hook-', 1) + '.py'
         return path.name == hook or (
             self.element.name == 'heat-config' and MODULE.match(path.name) is not None)
