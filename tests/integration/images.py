@@ -42,6 +42,13 @@ def built(name: str, *options: str, kind: str = 'qcow2', sources: Iterable[pathl
     return str(image)
 
 
+def pristine(release: str) -> str:
+    """Debian without any element of this project."""
+    # diskimage-builder's debian brings nothing that configures a network.
+    return built(f'pristine-debian-{release}', '-p', 'netplan.io', DIB_RELEASE=release,
+                 AGENT_ELEMENTS=' ', DEPLOYMENT_BASE_ELEMENTS=' ')
+
+
 def test_image(release: str) -> str:
     """Debian with all that the agents require, and no agent."""
     return built(f'debian-heat-test-{release}', '--distro', 'debian', '--release', release,

@@ -10,7 +10,6 @@ hooks to install on a running server, by default the quick ones.
 import base64
 import email
 import functools
-import glob
 import json
 import os
 import pathlib
@@ -24,7 +23,7 @@ from heatclient.common import template_utils
 from localheat.client import Stack, StackFailed, Stacks
 from localheat.services import Cloud
 from tests import base, certificates
-from tests.integration import images, proxy, shared, user_data, web
+from tests.integration import images, proxy, shared, this_machine, user_data, web
 from tests.integration.base import LIMITS, IntegrationTestCase
 
 load_tests = base.load_scenarios
@@ -46,31 +45,13 @@ def cloud() -> Cloud:
 def pristine_cloud() -> Cloud:
     """A cloud with pristine images, named as the releases are."""
     return shared.until_exit(shared.new_cloud(
-        {release: pristine_image(release) for release in RELEASES}))
-
-
-def pristine_image(release: str) -> str:
-    """Debian without any element of this project."""
-    # diskimage-builder's debian brings nothing that configures a network.
-    return images.built(f'pristine-debian-{release}', '-p', 'netplan.io', DIB_RELEASE=release,
-                        AGENT_ELEMENTS=' ', DEPLOYMENT_BASE_ELEMENTS=' ')
+        {release: images.pristine(release) for release in RELEASES}))
 
 
 def container_image() -> str:
     """A root file system of Debian with the agent."""
     return images.built('agent-container', kind='tar', sources=[base.ELEMENTS],
                         BASE_ELEMENTS='debian-minimal', DIB_RELEASE='trixie')
-
-
-def local_certificates() -> str:
-    """What this machine's administrator trusts, for servers to trust, too."""
-    return ''.join(pathlib.Path(name).read_text()
-                   for name in glob.glob('/usr/local/share/ca-certificates/*.crt'))
-
-
-def index() -> 'Dict[str, str]':
-    """This machine's package index, as a parameter."""
-    return {'pip_mirror': os.environ['PIP_INDEX_URL']} if os.environ.get('PIP_INDEX_URL') else {}
 
 
 class ExamplesTest(base.TestCase):
@@ -171,7 +152,7 @@ class FirstBootTest(base.TestCase):
         :param parameters: of the template.
         :param settings: of Heat::InstallConfigAgent.
         """
-        settings = {'trusted_ca': local_certificates(), **index(), **settings}
+        settings = {'trusted_ca': this_machine.certificates(), **this_machine.index(), **settings}
         more = self.root / 'parameters.yaml'
         more.write_text(yaml.safe_dump({'parameter_defaults': settings}))
         self.environments = [user_data.path(environment), str(more)]
@@ -217,14 +198,13 @@ class FirstBootTest(base.TestCase):
 
     def test_the_index_may_be_behind_a_proxy_and_have_a_certificate_by_a_private_ca(self) -> None:
         authority = certificates.Authority(self.root / 'ca')
-        far = proxy.Index(os.environ.get('PIP_INDEX_URL') or 'https://pypi.org/simple',
-                          authority.issue('DNS:index.test'))
+        far = proxy.Index(this_machine.index_url(), authority.issue('DNS:index.test'))
         self.addCleanup(far.close)
         near = proxy.Proxy({'index.test': ('127.0.0.1', far.port)})
         self.addCleanup(near.close)
         outputs = self.outputs(self.create(
             'debian_pip_env.yaml', pip_mirror='https://index.test' + far.path,
-            trusted_ca=local_certificates() + authority.certificate.read_text(),
+            trusted_ca=this_machine.certificates() + authority.certificate.read_text(),
             http_proxy=near.url, https_proxy=near.url))
         self.assertEqual('hello', outputs['answer'])
         self.assertIn(('CONNECT', 'index.test:443'), near.asked)
@@ -299,11 +279,12 @@ class InstallHookTest(IntegrationTestCase):
             template['resources'][hook] = {
                 'type': str(base.ROOT / 'boot-config' / 'templates' / 'install_hook.yaml'),
                 'depends_on': 'trusted',
-                'properties': {'hook': hook, 'server': {'get_resource': 'server'}, **index()}}
+                'properties': {'hook': hook, 'server': {'get_resource': 'server'},
+                               **this_machine.index()}}
         path = self.root / 'template.yaml'
         path.write_text(yaml.safe_dump(template))
         return self.create(str(path), None, flavor='chroot', image=shared.IMAGE,
-                           certificates=local_certificates())
+                           certificates=this_machine.certificates())
 
     def test_each_is_installed_with_its_tool(self) -> None:
         self.install(*HOOKS).wait(120 + 120 * len(HOOKS))
