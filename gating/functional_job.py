@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 
 from gating import checkout, pip_index
-from imagebuild import build, tools
+from imagebuild import ending, tools
 from imagebuild.errors import Refusal
 from imagebuild.progress import Progress, clock
 
@@ -121,9 +121,8 @@ def find_image(options: argparse.Namespace) -> pathlib.Path:
     """
     if options.image:
         return options.image
-    cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
     folder = pathlib.Path(os.environ.get('HEAT_TEST_IMAGES')
-                          or pathlib.Path(cache, 'heat-image', 'images')).absolute()
+                          or tools.cache(os.environ) / 'heat-image' / 'images').absolute()
     release = ['--release', options.release] if options.release else []
     name = '-'.join([options.distro, 'heat-test', *release[1:]])
     image = folder / (name + '.qcow2')
@@ -185,25 +184,16 @@ def run(options: argparse.Namespace, venv: pathlib.Path) -> bool:
 
 
 def main() -> int:
+    """Carry the command out, by the Python of its virtual environment; return its exit status."""
     options = parser().parse_args()
     venv = tools.venv_path(os.environ, LOCALHEAT)
-    try:
-        with build.interruptible():
-            check(options)
-            if not (venv.exists() and os.path.samefile(sys.prefix, venv)):
-                set_up(venv)
-                python = str(venv / 'bin' / 'python')
-                os.execv(python, [python, '-m', 'gating.functional_job', *sys.argv[1:]])
-            return 0 if run(options, venv) else 1
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        return 1
-    except build.Interrupted as interrupted:
-        return 128 + interrupted.number
-    except OSError as error:
-        print(f'{error.filename}: {error.strerror}', file=sys.stderr)
-        return 1
+    check(options)
+    if not (venv.exists() and os.path.samefile(sys.prefix, venv)):
+        set_up(venv)
+        python = str(venv / 'bin' / 'python')
+        os.execv(python, [python, '-m', 'gating.functional_job', *sys.argv[1:]])
+    return 0 if run(options, venv) else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(ending.main(main))

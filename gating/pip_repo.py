@@ -10,7 +10,7 @@ import sys
 
 from gating import pip_index
 from gating.checkout import Pip
-from imagebuild import tools
+from imagebuild import ending, tools
 from imagebuild.errors import Refusal
 
 EPILOG = """
@@ -77,11 +77,12 @@ def serve(folder: pathlib.Path, address: str, number: int) -> None:
         server.wait()
 
 
-def run(options: argparse.Namespace) -> None:
+def run() -> None:
     """Carry the command out.
 
     :raises Refusal: it cannot be, or failed.
     """
+    options = parser().parse_args()
     pip_index.check_folder(options.dir)
     if options.checkouts:
         venv = tools.venv_path(os.environ)
@@ -98,19 +99,5 @@ def run(options: argparse.Namespace) -> None:
         serve(options.dir, options.bind, options.serve)
 
 
-def main() -> int:
-    try:
-        run(parser().parse_args())
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f'{error.filename}: {error.strerror}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(ending.main(run))

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run of disk-image-create, watched, and cleaned up after."""
 
-import contextlib
 import getpass
 import gzip
 import os
@@ -9,15 +8,14 @@ import pathlib
 import re
 import select
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Mapping
-from typing import Any, Optional
+from collections.abc import Mapping
+from typing import Optional
 
-from imagebuild import machine
+from imagebuild import ending, machine
 from imagebuild.errors import Refusal
 from imagebuild.lock import locked
 from imagebuild.progress import Progress, clock
@@ -40,44 +38,6 @@ HINTS = (
      'no_proxy, DIB_DISTRIBUTION_MIRROR and, for pip, PIP_INDEX_URL.'),
 )
 TAIL_LINES = 20
-
-
-class Interrupted(BaseException):
-    """A signal asked for the end.
-
-    :param number: the signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn the signals by which people and systems end a command into Interrupted."""
-    def interrupt(number: int, frame: Any) -> None:
-        raise Interrupted(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, before[number])
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let no signal cut a clean-up short."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, before[number])
 
 
 def image_cache(environ: Mapping[str, str]) -> pathlib.Path:
@@ -198,7 +158,7 @@ def run(recipe: Recipe, venv: pathlib.Path, log: pathlib.Path, progress: Progres
 
     :param log: gets the whole output of diskimage-builder.
     :raises Refusal: the build failed; the text has the end of the log and, if known, the remedy.
-    :raises Interrupted: a signal ended it.
+    :raises ending.Interrupted: a signal ended it.
     """
     shims = stand_ins(progress)
     cache = image_cache(environ)
@@ -222,7 +182,7 @@ def run(recipe: Recipe, venv: pathlib.Path, log: pathlib.Path, progress: Progres
                 _publish(staging, recipe.image.parent)
         finally:
             progress.close()
-            with uninterrupted():
+            with ending.uninterrupted():
                 swept = subprocess.run(
                     machine.as_root(['env', f'PATH={env["PATH"]}', str(HERE / 'sweep'),
                                      str(session), str(work), str(staging)]),

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
-from imagebuild import build, machine, recipe, tools
+from imagebuild import build, ending, machine, recipe, tools
 from imagebuild.distros import Distro
 from imagebuild.errors import Refusal
 from imagebuild.progress import Progress, clock
@@ -133,7 +133,7 @@ def build_image(wanted: recipe.Recipe, options: argparse.Namespace, environ: Map
     """Build an image, or print how with --dry-run.
 
     :raises Refusal: it cannot be built, or that failed.
-    :raises build.Interrupted: a signal ended it.
+    :raises ending.Interrupted: a signal ended it.
     """
     recipe.check_image(wanted.image)
     venv = tools.venv_path(environ)
@@ -192,17 +192,5 @@ def list_packages(wanted: recipe.Recipe, environ: Mapping[str, str]) -> list[str
 
 
 def main(run: Callable[[], None]) -> int:
-    """Run a command; return its exit status, after saying what went wrong."""
-    try:
-        with build.interruptible():
-            run()
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        return 1
-    except build.Interrupted as interrupted:
-        print('Interrupted. The build has been removed; its log is kept.', file=sys.stderr)
-        return 128 + interrupted.number
-    except OSError as error:  # a folder of the user's that cannot be used
-        print(f'{error.filename}: {error.strerror}', file=sys.stderr)
-        return 1
-    return 0
+    """Run a command that builds; return its exit status."""
+    return ending.main(run, 'Interrupted. The build has been removed; its log is kept.')

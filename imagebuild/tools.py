@@ -53,12 +53,16 @@ DISKIMAGE_BUILDER = Tools('diskimage-builder', 'disk-image-create', 'HEAT_IMAGE_
                           'heat-image', (('--requirement', REQUIREMENTS),))
 
 
+def cache(environ: Mapping[str, str]) -> pathlib.Path:
+    """Return the folder of what this user's programs can make again."""
+    return pathlib.Path(environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'))
+
+
 def venv_path(environ: Mapping[str, str], tools: Tools = DISKIMAGE_BUILDER) -> pathlib.Path:
     """Return the folder of the tools' virtual environment."""
     if environ.get(tools.variable):
         return pathlib.Path(environ[tools.variable]).absolute()
-    cache = environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-    return pathlib.Path(cache) / tools.folder / 'venv'
+    return cache(environ) / tools.folder / 'venv'
 
 
 def _log_run(command: list[str], log: pathlib.Path) -> int:

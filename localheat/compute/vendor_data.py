@@ -2,7 +2,8 @@
 """What this "cloud" adds to every server, by vendor data: the agent's output on the console.
 
 A server whose stack waits is asked by its console, for there is no other way in. A user's own
-bootcmd takes the place of this one.
+bootcmd takes the place of this one. Where the agent is installed later, systemd is not asked to
+read its units here: that takes an emulated server seconds.
 """
 
 import json
@@ -11,7 +12,8 @@ from typing import Any, Dict
 _UNIT = '/run/systemd/system/os-collect-config.service.d'
 _COMMAND = (
     'mkdir -p %s; printf "[Service]\\nStandardOutput=journal+console\\n" > %s/console.conf; '
-    'systemctl daemon-reload' % (_UNIT, _UNIT)
+    'if systemctl --quiet is-enabled os-collect-config.service 2>/dev/null; '
+    'then systemctl daemon-reload; fi' % (_UNIT, _UNIT)
 )
 
 

@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import ssl
+import subprocess
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -255,27 +256,82 @@ class TrustTest(base.TestCase):
         error = self.assertRaises(OSError, module(BOOT).Heat().metadata, source)
         self.assertIn('certificate verify failed', str(error))
 
+    def trust(self, program: Any, pem: str) -> 'list[Any]':
+        """Trust certificates, in folders of this test; return what was run."""
+        with mock.patch.object(program, 'run') as run, \
+                mock.patch('shutil.which', side_effect=lambda name: '/usr/sbin/' + name):
+            program.trust(pem)
+        return [call.args for call in run.call_args_list]
+
     def test_the_system_and_pip_trust_it(self) -> None:
         program = module(BOOT)
-        store = self.root / 'anchors' / 'heat-agent.crt'
-        store.parent.mkdir()
-        stores = (('/no/such/folder/heat-agent.crt', 'other'), (str(store), 'update-trust'))
+        store = self.root / 'anchors'
+        store.mkdir()
+        stores = (('/no/such/folder', '.crt', 'other'), (str(store), '.pem', 'update-trust'))
         with mock.patch.object(program, 'TRUST_STORES', stores), \
                 mock.patch.object(program, 'run') as run, \
                 mock.patch('shutil.which', return_value='/usr/sbin/update-trust'):
             program.install({'trusted_ca': self.pem,
                              'steps': [{'name': 'a step', 'command': ['pip']}]})
-        self.assertEqual(self.pem, store.read_text())
+        self.assertEqual(self.pem, (store / 'heat-agent-1.pem').read_text())
         (trust, _), (step, _) = run.call_args_list
         self.assertEqual(['update-trust'], trust[1])
         paths = ssl.get_default_verify_paths()
         self.assertEqual(paths.cafile or paths.capath, step[2]['PIP_CERT'])
 
+    def test_each_certificate_has_a_file_of_its_own(self) -> None:
+        program = module(BOOT)
+        other = certificates.Authority(self.root / 'other').certificate.read_text()
+        with mock.patch.object(
+                program, 'TRUST_STORES', ((str(self.root), '.pem', 'update-trust'),)):
+            self.trust(program, f'Ours:\n{self.pem.rstrip()}{other}')
+        self.assertEqual(self.pem, (self.root / 'heat-agent-1.pem').read_text())
+        self.assertEqual(other, (self.root / 'heat-agent-2.pem').read_text())
+
+    def test_debian_gets_what_its_command_would_make(self) -> None:
+        self.announce('update-ca-certificates')
+        program = module(BOOT)
+        store, ours, theirs, hooks = (
+            self.root / name for name in ('store', 'ours', 'theirs', 'hooks'))
+        for folder in (store, ours, theirs, hooks):
+            folder.mkdir()
+        system = certificates.Authority(self.root / 'system').certificate
+        configuration = self.root / 'ca-certificates.conf'
+        configuration.write_text('ca.pem\n')
+        command = ['update-ca-certificates', '--certsconf', str(configuration),
+                   '--certsdir', str(system.parent), '--localcertsdir', str(store),
+                   '--hooksdir', str(hooks), '--etccertsdir']
+        subprocess.run([*command, str(ours)], check=True, capture_output=True)
+
+        with mock.patch.object(program, 'DEBIAN_STORE', str(store)), \
+                mock.patch.object(program, 'DEBIAN_HOOKS', str(hooks)), \
+                mock.patch.object(program, 'DEBIAN_BUNDLE', str(ours / 'ca-certificates.crt')), \
+                mock.patch.object(program, 'TRUST_STORES', ((str(store), '.crt', 'sh'),)), \
+                mock.patch('builtins.print'):
+            for _ in range(2):
+                program.trust(self.pem)
+            subprocess.run([*command, str(theirs)], check=True, capture_output=True)
+            self.assertEqual(self.trusted(theirs), self.trusted(ours))
+            self.assertIn(self.pem, (ours / 'ca-certificates.crt').read_text())
+            (hooks / 'java').touch()
+            self.assertEqual(['sh'], self.trust(program, self.pem)[0][1])
+
+    @staticmethod
+    def trusted(folder: pathlib.Path) -> 'dict[str, str]':
+        """The files of a folder, without their times, and where links lead."""
+        return {path.name: os.readlink(path) if path.is_symlink() else path.read_text()
+                for path in folder.iterdir()}
+
     def test_a_system_that_has_no_place_for_it_is_told_so(self) -> None:
         program = module(BOOT)
-        with mock.patch.object(program, 'TRUST_STORES', (('/no/such/folder/x.crt', 'x'),)):
+        with mock.patch.object(program, 'TRUST_STORES', (('/no/such/folder', '.crt', 'x'),)):
             error = self.assertRaises(program.Failure, program.trust, self.pem)
         self.assertIn('no folder for certificates that is known here: /no/such/folder', str(error))
+
+    def test_what_is_no_certificate_is_told(self) -> None:
+        program = module(BOOT)
+        error = self.assertRaises(program.Failure, program.trust, 'ca.example.com')
+        self.assertIn('there is no certificate (PEM) in trusted_ca', str(error))
 
 
 class ReportTest(base.TestCase):

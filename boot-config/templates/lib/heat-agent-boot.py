@@ -55,12 +55,17 @@ POLLING_INTERVAL = 20   # seconds between two looks for deployments to signal
 REQUEST_TIMEOUT = 30    # seconds
 LINES = 20              # of a failed step's output that Heat is told
 
-# Where a distribution takes a CA from, and the command that makes it known.
+# Where a distribution takes CAs from, how such files end, and the command that makes them known.
+DEBIAN_STORE = '/usr/local/share/ca-certificates'
 TRUST_STORES = (
-    ('/usr/local/share/ca-certificates/heat-agent.crt', 'update-ca-certificates'),  # Debian
-    ('/etc/pki/ca-trust/source/anchors/heat-agent.pem', 'update-ca-trust'),         # Fedora, EL
-    ('/etc/pki/trust/anchors/heat-agent.pem', 'update-ca-certificates'),            # openSUSE
+    (DEBIAN_STORE, '.crt', 'update-ca-certificates'),
+    ('/etc/pki/ca-trust/source/anchors', '.pem', 'update-ca-trust'),            # Fedora, EL
+    ('/etc/pki/trust/anchors', '.pem', 'update-ca-certificates'),               # openSUSE
 )
+CERTIFICATE = re.compile('-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?', re.DOTALL)
+# What Debian's command writes, and the folder of programs that it runs at its end.
+DEBIAN_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
+DEBIAN_HOOKS = '/etc/ca-certificates/update.d'
 
 
 class Failure(Exception):
@@ -239,17 +244,55 @@ def install(settings: 'dict[str, Any]') -> None:
 
 
 def trust(certificates: str) -> None:
-    """Add certificates to those that the system trusts."""
-    for path, command in TRUST_STORES:
-        if os.path.isdir(os.path.dirname(path)):
-            with open(path, 'w') as file:
-                file.write(certificates)
-            # Without the command there is no TLS yet; the package that brings it reads the file.
-            if shutil.which(command):
-                run('trust the CA', [command], dict(os.environ))
-            return
-    raise Failure('trust the CA: this system has no folder for certificates that is known here: '
-                  + ', '.join(os.path.dirname(path) for path, _ in TRUST_STORES))
+    """Add certificates to those that the system trusts.
+
+    :raises Failure: when there are none, or no place for them.
+    """
+    # One a file: OpenSSL does not find the others by their hashes.
+    found = CERTIFICATE.findall(certificates)
+    if not found:
+        raise Failure('trust the CA: there is no certificate (PEM) in trusted_ca')
+    stores = [store for store in TRUST_STORES if os.path.isdir(store[0])]
+    if not stores:
+        raise Failure('trust the CA: this system has no folder for certificates that is known '
+                      'here: ' + ', '.join(store[0] for store in TRUST_STORES))
+    folder, suffix, command = stores[0]
+    paths = []
+    for number, certificate in enumerate(found, 1):
+        paths.append(os.path.join(folder, f'heat-agent-{number}{suffix}'))
+        with open(paths[-1], 'w') as file:
+            file.write(certificate.rstrip() + '\n')
+    # Without the command there is no TLS yet; the package that brings it reads the files.
+    if shutil.which(command):
+        if (folder == DEBIAN_STORE and os.path.exists(DEBIAN_BUNDLE)
+                and not os.listdir(DEBIAN_HOOKS)):
+            add_to_bundle(paths)
+            command = ['openssl', 'rehash', os.path.dirname(DEBIAN_BUNDLE)]
+        else:
+            command = [command]
+        run('trust the CA', command, dict(os.environ))
+
+
+def add_to_bundle(paths: 'list[str]') -> None:
+    """Do for some certificates what Debian's update-ca-certificates does for all.
+
+    It starts five processes for each that the system has, which takes an emulated server longer
+    than the installation of the agent.
+    """
+    with open(DEBIAN_BUNDLE) as file:
+        bundle = file.read()
+    for path in paths:
+        name = os.path.splitext(os.path.basename(path))[0]
+        link = os.path.join(os.path.dirname(DEBIAN_BUNDLE), name + '.pem')
+        if not os.path.lexists(link):
+            os.symlink(path, link)
+        with open(path) as file:
+            certificate = file.read()
+        if certificate not in bundle:
+            bundle += certificate
+    with open(DEBIAN_BUNDLE + '.new', 'w') as file:
+        file.write(bundle)
+    os.replace(DEBIAN_BUNDLE + '.new', DEBIAN_BUNDLE)
 
 
 def fetch(heat: Heat, source: 'dict[str, Any]') -> None:
