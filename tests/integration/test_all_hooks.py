@@ -25,7 +25,8 @@ MISTAKES = {
     'docker_compose': 'exec: "no-such-program": executable file not found in $PATH',
     'hiera': "The data file '../outside' would lie outside of /etc/puppet/hieradata.",
     'json_file': '/etc/hostname: File exists.',
-    'podman': '`no-such-program` not found in $PATH',
+    # crun and runc have sentences of their own.
+    'podman': 'not found in $PATH',
     'puppet': 'No such file or directory',
     'salt': '/no/such/folder/x: Parent directory not present',
     'script': 'no-such-command: not found',

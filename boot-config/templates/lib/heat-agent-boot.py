@@ -11,17 +11,7 @@ deployments are signalled as failed with that reason, now and as long as
 nobody starts the agent (--report is what does that, in the background).  A
 server where it is run again, and whose agent is running, keeps that agent.
 
-settings.json, an object:
-  source       the os-collect-config map of a resource in whose metadata
-               `files` are {name: content} of what the steps need; they are
-               written beside this file, a content that is no text as JSON
-  steps        a list of {name, command}; a command is a list, which runs in
-               this file's folder
-  environment  variables for the steps
-  trusted_ca   certificates (PEM) to trust
-
-It needs nothing but Python 3.6's standard library, and is ASCII because it
-travels in user data.
+settings.json is an object of first_boot.yaml's parameters; see there.
 """
 import base64
 import collections
@@ -56,16 +46,12 @@ REQUEST_TIMEOUT = 30    # seconds
 LINES = 20              # of a failed step's output that Heat is told
 
 # Where a distribution takes CAs from, how such files end, and the command that makes them known.
-DEBIAN_STORE = '/usr/local/share/ca-certificates'
 TRUST_STORES = (
-    (DEBIAN_STORE, '.crt', 'update-ca-certificates'),
-    ('/etc/pki/ca-trust/source/anchors', '.pem', 'update-ca-trust'),            # Fedora, EL
-    ('/etc/pki/trust/anchors', '.pem', 'update-ca-certificates'),               # openSUSE
+    ('/usr/local/share/ca-certificates', '.crt', 'openssl rehash /etc/ssl/certs'),  # Debian
+    ('/etc/pki/ca-trust/source/anchors', '.pem', 'update-ca-trust'),                # Fedora, EL
+    ('/etc/pki/trust/anchors', '.pem', 'update-ca-certificates'),                   # openSUSE
 )
-CERTIFICATE = re.compile('-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?', re.DOTALL)
-# What Debian's command writes, and the folder of programs that it runs at its end.
-DEBIAN_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
-DEBIAN_HOOKS = '/etc/ca-certificates/update.d'
+CERTIFICATE = re.compile('-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----', re.DOTALL)
 
 
 class Failure(Exception):
@@ -244,55 +230,30 @@ def install(settings: 'dict[str, Any]') -> None:
 
 
 def trust(certificates: str) -> None:
-    """Add certificates to those that the system trusts.
-
-    :raises Failure: when there are none, or no place for them.
-    """
-    # One a file: OpenSSL does not find the others by their hashes.
-    found = CERTIFICATE.findall(certificates)
-    if not found:
-        raise Failure('trust the CA: there is no certificate (PEM) in trusted_ca')
+    """Add certificates to those that the system trusts."""
     stores = [store for store in TRUST_STORES if os.path.isdir(store[0])]
     if not stores:
         raise Failure('trust the CA: this system has no folder for certificates that is known '
                       'here: ' + ', '.join(store[0] for store in TRUST_STORES))
-    folder, suffix, command = stores[0]
-    paths = []
-    for number, certificate in enumerate(found, 1):
-        paths.append(os.path.join(folder, f'heat-agent-{number}{suffix}'))
-        with open(paths[-1], 'w') as file:
-            file.write(certificate.rstrip() + '\n')
-    # Without the command there is no TLS yet; the package that brings it reads the files.
-    if shutil.which(command):
-        if (folder == DEBIAN_STORE and os.path.exists(DEBIAN_BUNDLE)
-                and not os.listdir(DEBIAN_HOOKS)):
-            add_to_bundle(paths)
-            command = ['openssl', 'rehash', os.path.dirname(DEBIAN_BUNDLE)]
-        else:
-            command = [command]
-        run('trust the CA', command, dict(os.environ))
-
-
-def add_to_bundle(paths: 'list[str]') -> None:
-    """Do for some certificates what Debian's update-ca-certificates does for all.
-
-    It starts five processes for each that the system has, which takes an emulated server longer
-    than the installation of the agent.
-    """
-    with open(DEBIAN_BUNDLE) as file:
-        bundle = file.read()
-    for path in paths:
-        name = os.path.splitext(os.path.basename(path))[0]
-        link = os.path.join(os.path.dirname(DEBIAN_BUNDLE), name + '.pem')
-        if not os.path.lexists(link):
+    folder, suffix, text = stores[0]
+    command = text.split()
+    # Without it there is no TLS yet; the package that brings it reads the files.
+    known = shutil.which(command[0])
+    # One a file: OpenSSL does not find the others by their hashes.
+    for certificate in CERTIFICATE.findall(certificates):
+        name = 'heat-agent-' + hashlib.sha256(certificate.encode()).hexdigest()[:8]
+        path = os.path.join(folder, name + suffix)
+        with open(path, 'w') as file:
+            file.write(certificate + '\n')
+        # As Debian's update-ca-certificates does for all CAs that there are, which takes an
+        # emulated server a minute.
+        link = os.path.join(command[-1], name + '.pem')
+        if known and command[0] == 'openssl' and not os.path.lexists(link):
             os.symlink(path, link)
-        with open(path) as file:
-            certificate = file.read()
-        if certificate not in bundle:
-            bundle += certificate
-    with open(DEBIAN_BUNDLE + '.new', 'w') as file:
-        file.write(bundle)
-    os.replace(DEBIAN_BUNDLE + '.new', DEBIAN_BUNDLE)
+            with open(os.path.join(command[-1], 'ca-certificates.crt'), 'a') as file:
+                file.write(certificate + '\n')
+    if known:
+        run('trust the CA', command, dict(os.environ))
 
 
 def fetch(heat: Heat, source: 'dict[str, Any]') -> None:
