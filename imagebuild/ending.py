@@ -22,30 +22,28 @@ class Interrupted(BaseException):
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn the signals by which people and systems end a command into Interrupted."""
+def _handled_by(handler: Any) -> Iterator[None]:
+    """Hand the signals by which people and systems end a command to a handler of signal(3)."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
+
+
+def interruptible() -> contextlib.AbstractContextManager[None]:
+    """Turn a signal that asks for the end into Interrupted."""
     def interrupt(number: int, frame: Any) -> None:
         raise Interrupted(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, before[number])
+    return _handled_by(interrupt)
 
 
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted() -> contextlib.AbstractContextManager[None]:
     """Let no signal cut a clean-up short."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, before[number])
+    return _handled_by(signal.SIG_IGN)
 
 
 def main(run: Callable[[], Optional[int]], on_interruption: str = 'Interrupted.') -> int:
