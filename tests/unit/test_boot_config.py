@@ -491,6 +491,22 @@ class InstallElementsTest(base.TestCase):
                          (done.status, done.stderr))
         self.assertNotIn('never', done.stdout)
 
+    def test_scripts_that_try_and_enable_what_is_there_run_at_once(self) -> None:
+        self.announce('seq', 'sleep', 'touch')
+        # Each waits for the other.
+        script = ('#!/bin/sh\ntouch {0}\nfor i in $(seq 100); do '
+                  'if [ -e {1} ]; then exit 0; fi; sleep 0.1; done\nexit 1\n')
+        one, two = self.root / 'one', self.root / 'two'
+        done = self.install({'post-install.d/60-a': script.format(one, two),
+                             'post-install.d/60-b': script.format(two, one)})
+        self.assertEqual((0, ''), (done.status, done.stderr))
+
+    def test_one_of_them_that_fails_is_named(self) -> None:
+        done = self.install({'post-install.d/60-a': '#!/bin/sh\n',
+                             'post-install.d/60-b': '#!/bin/sh\nexit 7\n'})
+        self.assertEqual((1, 'install-elements: post-install.d/60-b failed with status 7\n'),
+                         (done.status, done.stderr))
+
     def test_an_unknown_hook_is_named_with_those_that_are_known(self) -> None:
         path = self.root / 'elements.json'
         path.write_text(json.dumps({'agent': {}, 'hooks': {'ansible': {}}}))

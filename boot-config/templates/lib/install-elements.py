@@ -14,8 +14,8 @@ last line of the script itself: a variable could not hold as much.
 
 Of each element, what matters at boot: package-installs.yaml and pkg-map (as
 package-installs/<element>.yaml and pkg-map/<element>), environment.d, bin,
-static and, in the order of their names, the scripts of pre-install.d,
-install.d and post-install.d.  The first that fails ends it.
+static and, in the order of their names, the scripts of pre-install.d and
+install.d; those of post-install.d run at once.  One that fails ends it.
 
 Environment, with diskimage-builder's meaning: DIB_DEFAULT_INSTALLTYPE,
 DIB_INSTALLTYPE_<element>.  Installing twice is harmless.
@@ -24,6 +24,7 @@ The scripts find the second form on their PATH.  Python 3.6's standard library
 suffices, but for PyYAML, which cloud-init and the agents bring.
 """
 import argparse
+import concurrent.futures
 import glob
 import json
 import os
@@ -37,7 +38,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any
 
 PHASES = ('pre-install.d', 'install.d', 'post-install.d')
 ATTEMPTS = 3            # at what needs a mirror; pauses of 5 and 10 seconds between them
@@ -219,7 +220,7 @@ def install_static(tree: 'dict[str, str]') -> None:
                 write(target, content, 0o755 if content.startswith('#!') else 0o644)
 
 
-def scripts(tree: 'dict[str, str]', phase: str) -> 'Iterator[str]':
+def scripts(tree: 'dict[str, str]', phase: str) -> 'list[str]':
     """The scripts of a phase, in their order."""
     found = []
     for path in tree:
@@ -231,6 +232,24 @@ def scripts(tree: 'dict[str, str]', phase: str) -> 'Iterator[str]':
         if len(parts) == 2 or choice and install_type(choice.group(1)) == choice.group(2):
             found.append(path)
     return sorted(found, key=os.path.basename)
+
+
+def run_scripts(folder: str, names: 'list[str]') -> None:
+    """Run scripts of merged elements, all at once.
+
+    :raises Failure: when one fails.
+    """
+    def run(name: str) -> int:
+        say(name)
+        return call([
+            'bash', '-c',
+            'for file in environment.d/*; do if [ -e "$file" ]; then . "$file"; fi; done; '
+            'exec "$0"', os.path.join(folder, name)], cwd=folder)
+
+    with concurrent.futures.ThreadPoolExecutor(len(names) or 1) as pool:
+        for name, status in zip(names, pool.map(run, names)):
+            if status:
+                raise Failure(f'{name} failed with status {status}')
 
 
 def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
@@ -253,14 +272,10 @@ def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
             system.install(packages.get(phase, []))
             if phase == 'install.d':
                 install_static(tree)
-            for script in scripts(tree, phase):
-                say(script)
-                status = call([
-                    'bash', '-c',
-                    'for file in environment.d/*; do if [ -e "$file" ]; then . "$file"; fi; done; '
-                    'exec "$0"', os.path.join(folder, script)], cwd=folder)
-                if status:
-                    raise Failure(f'{script} failed with status {status}')
+            names = scripts(tree, phase)
+            # Those of post-install.d only try and enable what is there.
+            for at_once in [names] if phase == 'post-install.d' else [[name] for name in names]:
+                run_scripts(folder, at_once)
     if os.path.isdir('/run/systemd/system'):    # as sd_booted(3)
         call(['systemctl', 'daemon-reload'])
     temporary = [os.path.basename(path) for path in tree
