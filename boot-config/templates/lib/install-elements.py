@@ -40,7 +40,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-PHASES = ('pre-install.d', 'install.d', 'post-install.d')
 ATTEMPTS = 3            # at what needs a mirror; pauses of 5 and 10 seconds between them
 # What the agent rewrites is not taken back to its beginnings.
 KEPT = re.compile(r'/etc/[^/]+\.conf$')
@@ -234,22 +233,28 @@ def scripts(tree: 'dict[str, str]', phase: str) -> 'list[str]':
     return sorted(found, key=os.path.basename)
 
 
-def run_scripts(folder: str, names: 'list[str]') -> None:
-    """Run scripts of merged elements, all at once.
+def run(folder: str, script: str) -> None:
+    """Run a script of merged elements.
 
-    :raises Failure: when one fails.
+    :raises Failure: when it fails.
     """
-    def run(name: str) -> int:
-        say(name)
-        return call([
-            'bash', '-c',
-            'for file in environment.d/*; do if [ -e "$file" ]; then . "$file"; fi; done; '
-            'exec "$0"', os.path.join(folder, name)], cwd=folder)
+    say(script)
+    status = call([
+        'bash', '-c',
+        'for file in environment.d/*; do if [ -e "$file" ]; then . "$file"; fi; done; '
+        'exec "$0"', os.path.join(folder, script)], cwd=folder)
+    if status:
+        raise Failure(f'{script} failed with status {status}')
 
-    with concurrent.futures.ThreadPoolExecutor(len(names) or 1) as pool:
-        for name, status in zip(names, pool.map(run, names)):
-            if status:
-                raise Failure(f'{name} failed with status {status}')
+
+def tell_systemd(tree: 'dict[str, str]') -> None:
+    """Have systemd read the units of merged elements, and make their temporary files."""
+    if os.path.isdir('/run/systemd/system'):    # as sd_booted(3)
+        call(['systemctl', 'daemon-reload'])
+    temporary = [os.path.basename(path) for path in tree
+                 if path.startswith('static/usr/lib/tmpfiles.d/')]
+    if temporary:
+        call(['systemd-tmpfiles', '--create'] + temporary)
 
 
 def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
@@ -268,20 +273,20 @@ def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
         os.environ.update(
             PATH=f"{folder}:{os.environ['PATH']}", TMP_HOOKS_PATH=folder,
             DISTRO_NAME=system.name, DIB_RELEASE=system.release)
-        for phase in PHASES:
-            system.install(packages.get(phase, []))
-            if phase == 'install.d':
-                install_static(tree)
-            names = scripts(tree, phase)
-            # Those of post-install.d only try and enable what is there.
-            for at_once in [names] if phase == 'post-install.d' else [[name] for name in names]:
-                run_scripts(folder, at_once)
-    if os.path.isdir('/run/systemd/system'):    # as sd_booted(3)
-        call(['systemctl', 'daemon-reload'])
-    temporary = [os.path.basename(path) for path in tree
-                 if path.startswith('static/usr/lib/tmpfiles.d/')]
-    if temporary:
-        call(['systemd-tmpfiles', '--create'] + temporary)
+        system.install(packages.get('pre-install.d', []))
+        for script in scripts(tree, 'pre-install.d'):
+            run(folder, script)
+        system.install(packages.get('install.d', []))
+        install_static(tree)
+        for script in scripts(tree, 'install.d'):
+            run(folder, script)
+        system.install(packages.get('post-install.d', []))
+        # What is left tries and enables what is there now, and none of it waits for another.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            jobs = [pool.submit(tell_systemd, tree)] + [
+                pool.submit(run, folder, script) for script in scripts(tree, 'post-install.d')]
+        for job in jobs:
+            job.result()
 
 
 def say(message: str) -> None:
