@@ -151,6 +151,18 @@ class ElementsTest(base.TestCase):
         environment = dib.build_environment(dib.closure('debian-heat-test'), 'trixie')
         self.assertEqual('0', environment['DIB_GRUB_TIMEOUT'])
 
+    def test_a_kernel_that_panics_boots_again(self):
+        environment = dib.build_environment(dib.closure('debian-heat-test', 'bootloader'), 'trixie')
+        self.assertEqual('nofb nomodeset gfxpayload=text panic=10',
+                         environment['DIB_BOOTLOADER_DEFAULT_CMDLINE'])
+
+    def test_it_does_not_if_told_otherwise(self):
+        done = self.run_program(
+            ['/bin/bash', '-eu', '-c', 'source "$0"; echo "$DIB_BOOTLOADER_DEFAULT_CMDLINE"',
+             TEST_IMAGE / 'elements/heat-test-image/environment.d/50-heat-test-image'],
+            env={'DIB_BOOTLOADER_DEFAULT_CMDLINE': 'quiet panic=0'})
+        self.assertEqual(('quiet panic=0\n', ''), (done.stdout, done.stderr))
+
     def test_the_hook_may_be_in_the_image_too(self):
         elements = dib.closure('debian-heat-test', 'heat-config-puppet', 'os-collect-config')
         owners = collections.Counter(path for folder in elements.values()
