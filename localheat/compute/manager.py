@@ -123,7 +123,8 @@ class Manager:
 
     def console(self, server: Server, lines: int) -> str:
         """Return the end of a server's console."""
-        return self._machine(server).console(lines)
+        # One that is about to boot is not running yet, and is not to be made again for that.
+        return (self._machines.get(server.id) or self._machine(server)).console(lines)
 
     def delete(self, server: Server) -> None:
         server.task = 'deleting'

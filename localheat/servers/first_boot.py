@@ -3,9 +3,9 @@
 
 cloud-init itself knows whether it is the first one.
 
-Of cloud-init's modules only those run by which user data install something: write_files, runcmd and
-the user's scripts, beside part handlers and boot hooks. The others configure a machine, and a
-chroot is none.
+Of cloud-init's modules only those run by which user data install something: write_files, runcmd,
+and the scripts of each boot and of the user, beside part handlers and boot hooks. The others
+configure a machine, and a chroot is none.
 """
 
 import os
@@ -18,7 +18,7 @@ datasource_list: [NoCloud]
 network: {config: disabled}
 cloud_init_modules: [write_files]
 cloud_config_modules: [runcmd]
-cloud_final_modules: [scripts_user]
+cloud_final_modules: [scripts_per_boot, scripts_user]
 """
 STAGES = (['init'], ['modules', '--mode=config'], ['modules', '--mode=final'])
 

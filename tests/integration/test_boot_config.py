@@ -172,6 +172,8 @@ class FirstBootTest(base.TestCase):
         stack.delete()
         stack.wait(120)
 
+    wait_for = IntegrationTestCase.wait_for
+
     def outputs(self, stack: Stack) -> 'Dict[str, Any]':
         # Installing takes as long again as booting.
         stack.wait(3 * LIMITS[self.kind])
@@ -195,6 +197,20 @@ class FirstBootTest(base.TestCase):
                       outputs['stdout'])
         console = self.stacks.servers.console(server, 100000)
         self.assertEqual(2, console.count('heat-agent-boot: done'))
+
+    def test_after_a_power_cut_the_installation_begins_again(self) -> None:
+        stack = self.create('debian_pip_env.yaml')
+
+        def console() -> str:
+            server = next((item.physical_resource_id for item in stack.resources()
+                           if item.resource_name == 'server'), None)
+            return self.stacks.servers.console(server, 1000) if server else ''
+
+        self.wait_for(lambda: 'heat-agent-boot: install the agent ...' in console(),
+                      LIMITS[self.kind])
+        self.stacks.servers.reboot(stack.server('server'), hard=True)
+        self.assertEqual('hello', self.outputs(stack)['answer'])
+        self.assertEqual(1, console().count('heat-agent-boot: done'))
 
     def test_the_index_may_be_behind_a_proxy_and_have_a_certificate_by_a_private_ca(self) -> None:
         authority = certificates.Authority(self.root / 'ca')

@@ -104,6 +104,8 @@ class FirstBootTest(base.TestCase):
         self.program = self.root / 'boot' / BOOT.name
         self.program.parent.mkdir()
         shutil.copy(BOOT, self.program)
+        self.at_boot = self.root / 'cloud/scripts/per-boot'
+        self.at_boot.mkdir(parents=True)
         self.fake('systemd-run')
         self.fake('systemctl')
 
@@ -152,6 +154,16 @@ class FirstBootTest(base.TestCase):
         self.boot(['sh', '-c', 'exit 1'])
         self.assertEqual(0, self.boot(['sh', '-c', ':']).status)
         self.assertFalse((self.program.parent / 'failure').exists())
+
+    def test_each_boot_begins_again_until_all_steps_succeed(self) -> None:
+        at_boot = self.at_boot / 'heat-agent-boot'
+        power_cut = ['sh', '-c', 'test -e again || { : > again; kill -9 $PPID; }']
+        self.assertEqual(-9, self.boot(power_cut).status)
+        done = self.run_program([at_boot])
+        self.assertEqual((0, ''), (done.status, done.stderr))
+        self.assertEqual([], os.listdir(self.at_boot))
+        self.boot(['sh', '-c', 'exit 1'])
+        self.assertEqual([at_boot.name], os.listdir(self.at_boot))
 
     def test_an_agent_that_is_running_goes_on_and_heat_is_not_told(self) -> None:
         self.fake('systemctl', {'stdout': 'inactive\nactive\n'})

@@ -7,9 +7,9 @@ Usage: heat-agent-boot.py [--report]
 cloud-init writes it, with settings.json beside it, and runs it at a server's
 first boot.  The first step that fails ends the installation: the console and
 cloud-init's log say which and why, and so does Heat, for the server's
-deployments are signalled as failed with that reason, now and as long as
-nobody starts the agent (--report is what does that, in the background).  A
-server where it is run again, and whose agent is running, keeps that agent.
+deployments are signalled as failed with that reason until somebody starts
+the agent (--report does that, in the background).  Until all steps succeed,
+each boot begins again.  A server whose agent is running keeps that agent.
 
 settings.json is an object of first_boot.yaml's parameters; see there.
 """
@@ -35,21 +35,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FOLDER = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.dirname(os.path.realpath(__file__))
 REASON = os.path.join(FOLDER, 'failure')
+# cloud-init does not run again by itself what a power cut has ended.
+AT_BOOT = os.path.join(os.path.dirname(FOLDER), 'cloud/scripts/per-boot/heat-agent-boot')
 FIRST_METADATA = '/var/lib/heat-cfntools/cfn-init-data'
 AGENTS = ('os-collect-config.service', 'heat-container-agent.service')
 
-PATIENCE = 600          # seconds to wait for Heat; without it there is no agent anyway
-POLLING_INTERVAL = 20   # seconds between two looks for deployments to signal
-REQUEST_TIMEOUT = 30    # seconds
-LINES = 20              # of a failed step's output that Heat is told
+PATIENCE = 600  # seconds to wait for Heat
+POLLING_INTERVAL = 20  # seconds between two looks for deployments to signal
+REQUEST_TIMEOUT = 30  # seconds
+LINES = 20  # of a failed step's output that Heat is told
 
 # Where a distribution takes CAs from, how such files end, and the command that makes them known.
 TRUST_STORES = (
     ('/usr/local/share/ca-certificates', '.crt', 'openssl rehash /etc/ssl/certs'),  # Debian
-    ('/etc/pki/ca-trust/source/anchors', '.pem', 'update-ca-trust'),                # Fedora, EL
-    ('/etc/pki/trust/anchors', '.pem', 'update-ca-certificates'),                   # openSUSE
+    ('/etc/pki/ca-trust/source/anchors', '.pem', 'update-ca-trust'),  # Fedora, EL
+    ('/etc/pki/trust/anchors', '.pem', 'update-ca-certificates'),  # openSUSE
 )
 CERTIFICATE = re.compile('-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----', re.DOTALL)
 
@@ -76,11 +78,11 @@ class Heat:
         :returns: the answer's body and headers.
         :raises OSError: when there is no good answer; URLError is one, too.
         """
-        body = None if data is None else json.dumps(data).encode('ascii')
         headers = {name.replace('_', '-'): value for name, value in headers.items()}
-        if body is not None:
+        if data is not None:
+            data = json.dumps(data).encode('ascii')
             headers['Content-Type'] = 'application/json'
-        asked = urllib.request.Request(url, data=body, headers=headers, method=method)
+        asked = urllib.request.Request(url, data, headers, method=method)
         with urllib.request.urlopen(asked, timeout=REQUEST_TIMEOUT, context=self._tls) as answer:
             return answer.read(), answer.headers
 
@@ -91,14 +93,16 @@ class Heat:
         :raises OSError: when it cannot be read.
         :raises Failure: when it says nothing that is understood here.
         """
-        for section, read in (('cfn', self._from_cfn), ('heat', self._from_heat),
-                              ('request', self._from_url)):
+        for section, read in (
+                ('cfn', self._from_cfn), ('heat', self._from_heat),
+                # POLL_TEMP_URL
+                ('request', lambda settings: self.request(settings['metadata_url'])[0])):
             # A transport that was given up for another one leaves nulls.
             settings = {name: value for name, value in (source.get(section) or {}).items()
                         if value is not None}
             if settings:
                 return json.loads(read(settings).decode('utf-8'))
-        raise Failure('the metadata of this server come by a transport that is not supported here '
+        raise Failure('the metadata come by a transport that is not supported here '
                       '(there is no cfn, heat or request in: ' + ', '.join(sorted(source)) + ')')
 
     def _from_cfn(self, settings: 'dict[str, Any]') -> bytes:
@@ -132,10 +136,6 @@ class Heat:
             f"{endpoint}/stacks/{settings['stack_id']}/resources/{settings['resource_name']}"
             '/metadata', X_Auth_Token=token)
         return json.dumps(json.loads(answer.decode('utf-8'))['metadata']).encode('ascii')
-
-    def _from_url(self, settings: 'dict[str, Any]') -> bytes:
-        """POLL_TEMP_URL."""
-        return self.request(settings['metadata_url'])[0]
 
     def _log_in(self, settings: 'dict[str, Any]') -> 'tuple[str, str]':
         """Heat's endpoint and a token, from Keystone.
@@ -189,6 +189,8 @@ def main(arguments: 'list[str]') -> int:
     if arguments:
         print(__doc__.strip())
         return 0 if arguments in (['-h'], ['--help']) else 2
+    if not os.path.lexists(AT_BOOT):
+        os.symlink(os.path.realpath(__file__), AT_BOOT)
     try:
         install(settings)
     except Failure as failure:
@@ -202,6 +204,7 @@ def main(arguments: 'list[str]') -> int:
         return 1
     if os.path.exists(REASON):
         os.unlink(REASON)
+    os.unlink(AT_BOOT)
     say('done')
     return 0
 
@@ -217,7 +220,7 @@ def install(settings: 'dict[str, Any]') -> None:
         (name, value) for name, value in settings.get('environment', {}).items() if value)
     if trusted_ca:
         trust(trusted_ca)
-        # pip trusts a list of its own, unless it is told otherwise.
+        # pip trusts a list of its own.
         paths = ssl.get_default_verify_paths()
         environment['PIP_CERT'] = paths.cafile or paths.capath
     index = urllib.parse.urlsplit(environment.get('PIP_INDEX_URL', ''))
@@ -245,8 +248,7 @@ def trust(certificates: str) -> None:
         path = os.path.join(folder, name + suffix)
         with open(path, 'w') as file:
             file.write(certificate + '\n')
-        # As Debian's update-ca-certificates does for all CAs that there are, which takes an
-        # emulated server a minute.
+        # What Debian's update-ca-certificates does for all CAs; emulated, that takes a minute.
         link = os.path.join(command[-1], name + '.pem')
         if known and command[0] == 'openssl' and not os.path.lexists(link):
             os.symlink(path, link)
@@ -317,7 +319,7 @@ def without_passwords(text: str) -> str:
 
 
 def agent_is_running() -> bool:
-    # Not its status: without systemd, as in a chroot, it is content with anything.
+    # Not its status: in a chroot, that is always good.
     return 'active' in subprocess.getoutput('systemctl is-active ' + ' '.join(AGENTS)).split()
 
 
@@ -325,7 +327,7 @@ def report_in_background() -> None:
     """Start what tells Heat; as a unit, it ends when somebody starts the agent."""
     command = [sys.executable, '-B', os.path.abspath(__file__), '--report']
     unit = ['systemd-run', '--unit', 'heat-agent-failure', '--collect',
-            '--description', 'Tell Heat that the agent could not be installed',
+            '--description', 'Tell Heat that there is no agent',
             '--property', 'Restart=on-failure', '--property', 'RestartSec=20',
             '--property', 'Conflicts=' + ' '.join(AGENTS)]
     try:

@@ -174,6 +174,18 @@ class ServerTest(ComputeTestCase):
             self.assertEqual(calls, self.calls_of_all_machines()[len(before):])
             self.assertEqual(status, self.show(server)['status'])
 
+    def test_whoever_reads_the_console_of_one_that_boots_makes_no_other_of_it(self):
+        server = self.create()
+
+        def start(machine):
+            self.ask('POST', '/compute/v2.1/servers/%s/action' % server,
+                     {'os-getConsoleOutput': {}})
+            machine.on = True
+
+        self.patch(FakeMachine, 'start', start)
+        self.work()
+        self.assertEqual(1, len(self.machines))
+
     def calls_of_all_machines(self):
         return [call for machine in self.machines for call in machine.calls]
 
