@@ -52,14 +52,34 @@ class Pip:
         :raises Refusal: pip failed; with the end of what it said.
         """
         done = subprocess.run(
-            [self._python, '-m', 'pip', 'wheel', '--no-deps', '--progress-bar', 'off',
-             '--wheel-dir', str(folder), what],
-            env={**self._environ, **environ}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+            [
+                self._python,
+                '-m',
+                'pip',
+                'wheel',
+                '--no-deps',
+                '--progress-bar',
+                'off',
+                '--wheel-dir',
+                str(folder),
+                what,
+            ],
+            env={**self._environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace',
+        )
         if done.returncode:
-            raise Refusal('\n'.join([
-                *('  ' + line for line in done.stdout.splitlines()[-TAIL_LINES:]),
-                f'{source}: pip could not make a wheel of it.']))
+            raise Refusal(
+                '\n'.join(
+                    [
+                        *('  ' + line for line in done.stdout.splitlines()[-TAIL_LINES:]),
+                        f'{source}: pip could not make a wheel of it.',
+                    ]
+                )
+            )
         [path] = folder.glob('*.whl')
         project, version = path.name.split('-')[:2]
         return Wheel(path, re.sub('[-_.]+', '-', project).lower(), version, source)
@@ -84,12 +104,13 @@ class Pip:
             if uses_pbr(copy) and not self._environ.get('PBR_VERSION') and not has_tags(copy):
                 try:
                     newest = self.wheel(built.project, release, built.project).version
-                except Refusal:     # the index does not know it
+                except Refusal:  # the index does not know it
                     newest = built.version
                 shutil.rmtree(first)
                 count = git(copy, 'rev-list', '--count', 'HEAD')
-                built = self.wheel(str(copy), first, source,
-                                   PBR_VERSION=f'{next_version(newest)}.dev{count}')
+                built = self.wheel(
+                    str(copy), first, source, PBR_VERSION=f'{next_version(newest)}.dev{count}'
+                )
             return built._replace(path=built.path.rename(folder / built.path.name))
 
 
@@ -100,8 +121,9 @@ def git(checkout: pathlib.Path, *arguments: str) -> str:
     :raises Refusal: it failed; with what it said.
     """
     try:
-        done = subprocess.run(['git', '-C', str(checkout), *arguments], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = subprocess.run(
+            ['git', '-C', str(checkout), *arguments], stdin=subprocess.DEVNULL, capture_output=True
+        )
     except FileNotFoundError:
         raise Refusal('git is not installed: install it first.')
     if done.returncode:
@@ -116,15 +138,18 @@ def copy_checkout(checkout: pathlib.Path, copy: pathlib.Path) -> None:
     names = git(checkout, 'ls-files', '-z', '--cached', '--others', '--exclude-standard')
     for name in filter(None, names.split('\0')):
         source, target = checkout / name, copy / name
-        if source.is_symlink() or source.is_file():     # not removed, and no submodule
+        if source.is_symlink() or source.is_file():  # not removed, and no submodule
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-    git(copy, 'add', '--all')   # pbr asks git which files there are
+    git(copy, 'add', '--all')  # pbr asks git which files there are
 
 
 def uses_pbr(checkout: pathlib.Path) -> bool:
-    return any('pbr' in (checkout / name).read_text(errors='replace')
-               for name in ('setup.py', 'pyproject.toml') if (checkout / name).is_file())
+    return any(
+        'pbr' in (checkout / name).read_text(errors='replace')
+        for name in ('setup.py', 'pyproject.toml')
+        if (checkout / name).is_file()
+    )
 
 
 def next_version(release: str) -> str:

@@ -20,10 +20,17 @@ from imagebuild.errors import Refusal
 from imagebuild.progress import Progress, clock
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LOCALHEAT = tools.Tools('localheat', 'keystone-manage', 'LOCALHEAT_VENV', 'localheat', (
-    ('--requirement', ROOT / 'localheat' / 'requirements.txt'),
-    ('--requirement', ROOT / 'gating' / 'requirements.txt'),
-    ('--constraint', ROOT / 'localheat' / 'constraints.txt')))
+LOCALHEAT = tools.Tools(
+    'localheat',
+    'keystone-manage',
+    'LOCALHEAT_VENV',
+    'localheat',
+    (
+        ('--requirement', ROOT / 'localheat' / 'requirements.txt'),
+        ('--requirement', ROOT / 'gating' / 'requirements.txt'),
+        ('--constraint', ROOT / 'localheat' / 'constraints.txt'),
+    ),
+)
 #: Heat's own functional job knows it by this path in a tree of templates.
 ENVIRONMENT = pathlib.Path('hot', 'software-config', 'boot-config', 'test_image_env.yaml')
 
@@ -56,25 +63,53 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog='run-functional-job.sh',
         description='Boot a test image as a server of a real Heat, have the agent installed by '
-                    'test_image_env.yaml, and carry out deployments.',
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument('--distro', default='debian',
-                         help="the test image's distribution (default: %(default)s)")
+        'test_image_env.yaml, and carry out deployments.',
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
+        '--distro', default='debian', help="the test image's distribution (default: %(default)s)"
+    )
     options.add_argument('--release', help="the distribution's release (default: the latest)")
-    options.add_argument('--image', metavar='FILE', type=pathlib.Path,
-                         help='a test image that there is, instead')
-    options.add_argument('--kind', choices=('qemu', 'chroot'), default='qemu',
-                         help='boot it in QEMU, or run its cloud-init and its agent in a chroot, '
-                              'which is quicker and takes root (default: %(default)s)')
-    options.add_argument('--checkout', metavar='DIR', type=pathlib.Path, action='append',
-                         default=[], help='put a git checkout of an agent, or of anything else '
-                                          'that pip installs with it, under test; repeatable')
-    options.add_argument('--heat-templates', metavar='DIR', type=pathlib.Path, default=ROOT,
-                         help=f'use {ENVIRONMENT} of that tree instead of this one')
-    options.add_argument('--timeout', metavar='MINUTES', type=minutes, default=30,
-                         help='for boot and deployments (default: %(default)s)')
-    options.add_argument('--log-dir', metavar='DIR', type=pathlib.Path,
-                         help="keep the console's and the services' logs in a new folder")
+    options.add_argument(
+        '--image', metavar='FILE', type=pathlib.Path, help='a test image that there is, instead'
+    )
+    options.add_argument(
+        '--kind',
+        choices=('qemu', 'chroot'),
+        default='qemu',
+        help='boot it in QEMU, or run its cloud-init and its agent in a chroot, '
+        'which is quicker and takes root (default: %(default)s)',
+    )
+    options.add_argument(
+        '--checkout',
+        metavar='DIR',
+        type=pathlib.Path,
+        action='append',
+        default=[],
+        help='put a git checkout of an agent, or of anything else '
+        'that pip installs with it, under test; repeatable',
+    )
+    options.add_argument(
+        '--heat-templates',
+        metavar='DIR',
+        type=pathlib.Path,
+        default=ROOT,
+        help=f'use {ENVIRONMENT} of that tree instead of this one',
+    )
+    options.add_argument(
+        '--timeout',
+        metavar='MINUTES',
+        type=minutes,
+        default=30,
+        help='for boot and deployments (default: %(default)s)',
+    )
+    options.add_argument(
+        '--log-dir',
+        metavar='DIR',
+        type=pathlib.Path,
+        help="keep the console's and the services' logs in a new folder",
+    )
     return options
 
 
@@ -96,8 +131,11 @@ def check(options: argparse.Namespace) -> None:
         raise Refusal(f'--image: there is no file {options.image}.')
     for path in options.checkout:
         checkout.git(path, 'rev-parse', 'HEAD')
-    if options.log_dir and options.log_dir.exists() and (
-            not options.log_dir.is_dir() or any(options.log_dir.iterdir())):
+    if (
+        options.log_dir
+        and options.log_dir.exists()
+        and (not options.log_dir.is_dir() or any(options.log_dir.iterdir()))
+    ):
         raise Refusal(f'--log-dir: {options.log_dir} holds something else: name a new folder.')
     if options.kind == 'chroot' and os.geteuid() != 0:
         raise Refusal('A chroot takes root. Without it, use --kind qemu.')
@@ -121,15 +159,22 @@ def find_image(options: argparse.Namespace) -> pathlib.Path:
     """
     if options.image:
         return options.image
-    folder = pathlib.Path(os.environ.get('HEAT_TEST_IMAGES')
-                          or tools.cache(os.environ) / 'heat-image' / 'images').absolute()
+    folder = pathlib.Path(
+        os.environ.get('HEAT_TEST_IMAGES') or tools.cache(os.environ) / 'heat-image' / 'images'
+    ).absolute()
     release = ['--release', options.release] if options.release else []
     name = '-'.join([options.distro, 'heat-test', *release[1:]])
     image = folder / (name + '.qcow2')
     if not image.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        command = [ROOT / 'test-image' / 'build-heat-test-image.sh', '--distro', options.distro,
-                   *release, '-o', folder / name]
+        command = [
+            ROOT / 'test-image' / 'build-heat-test-image.sh',
+            '--distro',
+            options.distro,
+            *release,
+            '-o',
+            folder / name,
+        ]
         with contextlib.ExitStack() as stack:
             process = stack.enter_context(subprocess.Popen(command))
             stack.callback(process.terminate)
@@ -166,16 +211,22 @@ def run(options: argparse.Namespace, venv: pathlib.Path) -> bool:
     progress.say(f'image: {image}')
     with work_folder(options) as folder:
         index = folder / 'index'
-        wheels = pip_index.build(index, options.checkout, checkout.Pip(venv, os.environ),
-                                 progress.say)
+        wheels = pip_index.build(
+            index, options.checkout, checkout.Pip(venv, os.environ), progress.say
+        )
         with pip_index.Server(index) as server:
             failures = scenario.run(
                 scenario.Setting(
-                    image=image.absolute(), kind=options.kind,
+                    image=image.absolute(),
+                    kind=options.kind,
                     environment=options.heat_templates / ENVIRONMENT,
                     parameters=pip_index.parameters(index, '10.0.2.2', server.port),
-                    under_test=wheels[:len(options.checkout)], limit=60 * options.timeout),
-                folder / 'cloud', progress.say)
+                    under_test=wheels[: len(options.checkout)],
+                    limit=60 * options.timeout,
+                ),
+                folder / 'cloud',
+                progress.say,
+            )
     for failure in failures:
         print(f'\n{failure}')
     logs = f' Logs: {options.log_dir}' if options.log_dir else ''

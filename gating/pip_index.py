@@ -28,8 +28,13 @@ MARKER = 'contents.json'
 
 def agents() -> list[str]:
     """Return the projects that the elements install on a server."""
-    return sorted({line for path in ROOT.glob('elements/*/heat-agent-requirements/*')
-                   for line in path.read_text().split()})
+    return sorted(
+        {
+            line
+            for path in ROOT.glob('elements/*/heat-agent-requirements/*')
+            for line in path.read_text().split()
+        }
+    )
 
 
 def check_folder(folder: pathlib.Path) -> None:
@@ -43,8 +48,9 @@ def check_folder(folder: pathlib.Path) -> None:
         raise Refusal(f'{folder} holds something else: name another folder, or an empty one.')
 
 
-def build(folder: pathlib.Path, checkouts: Sequence[pathlib.Path], pip: Pip,
-          say: Callable[[str], None]) -> list[Wheel]:
+def build(
+    folder: pathlib.Path, checkouts: Sequence[pathlib.Path], pip: Pip, say: Callable[[str], None]
+) -> list[Wheel]:
     """Make a folder the index of checkouts, and of the agents that are not among them.
 
     What it was before is replaced when all is built.
@@ -62,12 +68,13 @@ def build(folder: pathlib.Path, checkouts: Sequence[pathlib.Path], pip: Pip,
 
         def add(wheel: Wheel) -> None:
             if wheel.project in wheels:
-                raise Refusal(f'{wheel.source} and {wheels[wheel.project].source} are both '
-                              f'{wheel.project}: leave one out.')
+                raise Refusal(
+                    f'{wheel.source} and {wheels[wheel.project].source} are both '
+                    f'{wheel.project}: leave one out.'
+                )
             target = new / 'simple' / wheel.project
             target.mkdir(parents=True)
-            wheels[wheel.project] = wheel._replace(
-                path=wheel.path.rename(target / wheel.path.name))
+            wheels[wheel.project] = wheel._replace(path=wheel.path.rename(target / wheel.path.name))
             say(f'{wheel.project} {wheel.version} ({wheel.source})')
 
         for checkout in checkouts:
@@ -78,9 +85,16 @@ def build(folder: pathlib.Path, checkouts: Sequence[pathlib.Path], pip: Pip,
                 add(pip.wheel(project, new, 'the package index'))
         _write_pages(new / 'simple', list(wheels.values()))
         (new / 'constraints.txt').write_text(''.join(pins))
-        (new / MARKER).write_text(json.dumps(
-            [{'project': wheel.project, 'version': wheel.version, 'source': wheel.source}
-             for wheel in wheels.values()], indent=2) + '\n')
+        (new / MARKER).write_text(
+            json.dumps(
+                [
+                    {'project': wheel.project, 'version': wheel.version, 'source': wheel.source}
+                    for wheel in wheels.values()
+                ],
+                indent=2,
+            )
+            + '\n'
+        )
         # The marker first: whatever happens, the folder can be used again.
         for part in (MARKER, 'constraints.txt'):
             os.replace(new / part, folder / part)
@@ -96,10 +110,11 @@ def _write_pages(simple: pathlib.Path, wheels: Sequence[Wheel]) -> None:
 
 
 def _write_page(folder: pathlib.Path, links: Sequence[str]) -> None:
-    anchors = ''.join(f'<a href="{urllib.parse.quote(link)}">{html.escape(link.strip("/"))}</a>\n'
-                      for link in links)
-    (folder / 'index.html').write_text(
-        f'<!DOCTYPE html>\n<html><body>\n{anchors}</body></html>\n')
+    anchors = ''.join(
+        f'<a href="{urllib.parse.quote(link)}">{html.escape(link.strip("/"))}</a>\n'
+        for link in links
+    )
+    (folder / 'index.html').write_text(f'<!DOCTYPE html>\n<html><body>\n{anchors}</body></html>\n')
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -146,5 +161,7 @@ class Server:
 
 def parameters(folder: pathlib.Path, host: str, port: int) -> dict[str, str]:
     """Return the parameters of boot-config for servers that reach an index at an address."""
-    return {'pip_mirror': f'http://{host}:{port}/simple/',
-            'pip_constraints': (folder / 'constraints.txt').read_text()}
+    return {
+        'pip_mirror': f'http://{host}:{port}/simple/',
+        'pip_constraints': (folder / 'constraints.txt').read_text(),
+    }

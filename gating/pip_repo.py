@@ -38,29 +38,46 @@ examples:
 
 def port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is no port; without one, give --serve last")
+        raise argparse.ArgumentTypeError(f"'{text}' is no port; without one, give --serve last")
     return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
-        prog='build-pip-repo.sh', usage='%(prog)s DIR CHECKOUT... [--serve [PORT]]\n'
-              '       %(prog)s DIR --serve [PORT]',
+        prog='build-pip-repo.sh',
+        usage='%(prog)s DIR CHECKOUT... [--serve [PORT]]\n       %(prog)s DIR --serve [PORT]',
         description='Build wheels of git checkouts into a package index (PEP 503) in DIR, for '
-                    "boot-config's pip_mirror.",
+        "boot-config's pip_mirror.",
         epilog=EPILOG % ', '.join(pip_index.agents()),
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument('dir', metavar='DIR', type=pathlib.Path,
-                         help='the folder of the index; one that this command made is replaced')
-    options.add_argument('checkouts', metavar='CHECKOUT', nargs='*', type=pathlib.Path,
-                         help='git checkout of a Python project; without one, DIR is served as it '
-                              'is')
-    options.add_argument('--serve', metavar='PORT', nargs='?', type=port, const=0,
-                         help='serve it until interrupted; default: a port that is free')
-    options.add_argument('--bind', metavar='ADDRESS', default='127.0.0.1',
-                         help='where to serve; 0.0.0.0 is for all who reach this machine '
-                              '(default: %(default)s)')
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
+        'dir',
+        metavar='DIR',
+        type=pathlib.Path,
+        help='the folder of the index; one that this command made is replaced',
+    )
+    options.add_argument(
+        'checkouts',
+        metavar='CHECKOUT',
+        nargs='*',
+        type=pathlib.Path,
+        help='git checkout of a Python project; without one, DIR is served as it is',
+    )
+    options.add_argument(
+        '--serve',
+        metavar='PORT',
+        nargs='?',
+        type=port,
+        const=0,
+        help='serve it until interrupted; default: a port that is free',
+    )
+    options.add_argument(
+        '--bind',
+        metavar='ADDRESS',
+        default='127.0.0.1',
+        help='where to serve; 0.0.0.0 is for all who reach this machine (default: %(default)s)',
+    )
     return options
 
 

@@ -64,10 +64,12 @@ def run(setting: Setting, folder: pathlib.Path, say: Callable[[str], None]) -> l
             more = folder / 'parameters.yaml'
             more.write_text(json.dumps({'parameter_defaults': setting.parameters}))
             stack = stacks.create(
-                'scenario', str(TEMPLATE),
+                'scenario',
+                str(TEMPLATE),
                 {'flavor': setting.kind, 'image': 'image', 'greeting': GREETING, 'target': TARGET},
                 environments=[str(setting.environment), str(more)],
-                timeout_minutes=int(setting.limit / 60) + 1)
+                timeout_minutes=int(setting.limit / 60) + 1,
+            )
             say('the stack is asked for')
             failures = Watch(stacks, stack, say).until_done(setting.limit)
             return failures or (check_answers(stack) + check_versions(stack, setting.under_test))
@@ -106,9 +108,14 @@ class Watch:
     def _look(self) -> None:
         for resource in self._stack.resources(0):
             name, status = resource.resource_name, resource.resource_status
-            if name not in self._done and status == 'CREATE_COMPLETE' and (
-                    resource.resource_type == 'OS::Nova::Server' or 'Deployment' in
-                    resource.resource_type):
+            if (
+                name not in self._done
+                and status == 'CREATE_COMPLETE'
+                and (
+                    resource.resource_type == 'OS::Nova::Server'
+                    or 'Deployment' in resource.resource_type
+                )
+            ):
                 self._done.add(name)
                 self._say('the server boots' if name == 'server' else f'{name} is complete')
         if 'server' not in self._done:
@@ -124,21 +131,28 @@ class Watch:
     def _changed(self) -> list[str]:
         """A deployment whose metadata change would be carried out again."""
         last = {item['name']: item for item in self._stack.metadata('server')['deployments']}
-        return [f'The deployment {name} has changed while nobody changed it.'
-                for name, deployment in self._seen.items() if last.get(name) != deployment]
+        return [
+            f'The deployment {name} has changed while nobody changed it.'
+            for name, deployment in self._seen.items()
+            if last.get(name) != deployment
+        ]
 
     def _failure(self, what: str) -> str:
         lines = [what]
         for resource in self._stack.resources():
             if not resource.resource_status.endswith('COMPLETE'):
-                lines.append(f'{resource.resource_name}: {resource.resource_status}: '
-                             f'{resource.resource_status_reason}')
+                lines.append(
+                    f'{resource.resource_name}: {resource.resource_status}: '
+                    f'{resource.resource_status_reason}'
+                )
                 said = self._said(resource)
                 if said:
                     lines.append(said)
         if 'server' in self._done:
-            lines += [f'The last {CONSOLE_LINES} lines of the console:',
-                      self._console(CONSOLE_LINES)]
+            lines += [
+                f'The last {CONSOLE_LINES} lines of the console:',
+                self._console(CONSOLE_LINES),
+            ]
         return '\n'.join(lines)
 
     def _said(self, resource: Any) -> str:
@@ -163,14 +177,14 @@ def check_answers(stack: Stack) -> list[str]:
             failures.append(f'{what} is {found!r} instead of {wanted[0]!r}.')
 
     for name, path, stderr in (
-            ('script', '/tmp/' + TARGET, 'This is stderr\n'),
-            ('read_files', '/tmp/heat-scenario-cfn-init', ''),
-            ('puppet', '/tmp/puppet-' + TARGET, '')):
+        ('script', '/tmp/' + TARGET, 'This is stderr\n'),
+        ('read_files', '/tmp/heat-scenario-cfn-init', ''),
+        ('puppet', '/tmp/puppet-' + TARGET, ''),
+    ):
         answer = outputs[name]
         expect(f"{name}'s status code", answer['status'], 0)
         expect(f"{name}'s stderr", answer['stderr'], stderr)
-        expect(f"{name}'s output", answer['result'],
-               f'{GREETING} in {path} of {server} at CREATE')
+        expect(f"{name}'s output", answer['result'], f'{GREETING} in {path} of {server} at CREATE')
     expect("script's stdout", outputs['script']['stdout'], f'Writing /tmp/{TARGET}\n')
     expect("read_files' stdout", outputs['read_files']['stdout'], '')
     if not outputs['puppet']['stdout']:
@@ -182,5 +196,8 @@ def check_versions(stack: Stack, wheels: Sequence[Wheel]) -> list[str]:
     """Make sure that what is under test is what ran."""
     installed = (stack.outputs()['script']['packages'] or '').split()
     names = {f'{"-".join(wheel.path.name.split("-")[:2])}.dist-info': wheel for wheel in wheels}
-    return [f'{wheel.project} {wheel.version} ({wheel.source}) is not installed on the server.'
-            for name, wheel in names.items() if name not in installed]
+    return [
+        f'{wheel.project} {wheel.version} ({wheel.source}) is not installed on the server.'
+        for name, wheel in names.items()
+        if name not in installed
+    ]

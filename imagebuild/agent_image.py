@@ -27,14 +27,23 @@ examples:
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
-        prog='build-heat-image.sh', usage='%(prog)s [OPTION]... [ELEMENT]...',
+        prog='build-heat-image.sh',
+        usage='%(prog)s [OPTION]... [ELEMENT]...',
         description='Build a cloud image whose agent carries out Heat software deployments. '
-                    'Without options: Debian, the script hook, a bootable qcow2.',
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument('--distro', metavar='NAME',
-                         help=f'{", ".join(distros.DISTROS)} (default: debian)')
-    options.add_argument('--hook', metavar='NAME', action='append', default=[],
-                         help=f'add a hook: {", ".join(recipe.hooks([ELEMENTS]))}; repeatable')
+        'Without options: Debian, the script hook, a bootable qcow2.',
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
+        '--distro', metavar='NAME', help=f'{", ".join(distros.DISTROS)} (default: debian)'
+    )
+    options.add_argument(
+        '--hook',
+        metavar='NAME',
+        action='append',
+        default=[],
+        help=f'add a hook: {", ".join(recipe.hooks([ELEMENTS]))}; repeatable',
+    )
     command.add_options(options, default_name='DISTRO-heat-agent')
     return options
 
@@ -48,14 +57,21 @@ def make_recipe(options: argparse.Namespace, environ: Mapping[str, str]) -> reci
     distro, base = recipe.for_distro(options.distro, environ.get('BASE_ELEMENTS') or None)
     elements = [
         *base,
-        *environ.get('AGENT_ELEMENTS',
-                     'os-collect-config os-apply-config os-refresh-config').split(),
+        *environ.get(
+            'AGENT_ELEMENTS', 'os-collect-config os-apply-config os-refresh-config'
+        ).split(),
         *environ.get('DEPLOYMENT_BASE_ELEMENTS', 'heat-config heat-config-script').split(),
         *environ.get('DEPLOYMENT_TOOL', '').split(),
         *recipe.hook_elements(options.hook, elements_path),
     ]
-    return command.make_recipe(options, environ, distro, elements, elements_path,
-                               name=f'{distro.name if distro else base[0]}-heat-agent')
+    return command.make_recipe(
+        options,
+        environ,
+        distro,
+        elements,
+        elements_path,
+        name=f'{distro.name if distro else base[0]}-heat-agent',
+    )
 
 
 def run() -> None:

@@ -26,24 +26,32 @@ SHIMS = HERE / 'shims'
 
 #: What a failed build's log says, and what helps. The first that is found is printed.
 HINTS = (
-    (r'No space left on device',
-     'There was no room left: build on a larger disk (TMPDIR, and --no-tmpfs if the build was in '
-     'memory).'),
-    (r'CERTIFICATE_VERIFY_FAILED|SSL certificate problem|certificate verif\w+ failed',
-     'A server has a certificate by an unknown authority. For a private CA set PIP_CERT and '
-     'CURL_CA_BUNDLE to the file of its certificates.'),
-    (r'Could not connect|Unable to connect|Cannot connect|Connection refused|Connection timed out|'
-     r'Network is unreachable|Temporary failure|Could not resolve|Could not handshake',
-     'A package server or a proxy could not be reached. The build uses http_proxy, https_proxy and '
-     'no_proxy, DIB_DISTRIBUTION_MIRROR and, for pip, PIP_INDEX_URL.'),
+    (
+        r'No space left on device',
+        'There was no room left: build on a larger disk (TMPDIR, and --no-tmpfs if the build was '
+        'in memory).',
+    ),
+    (
+        r'CERTIFICATE_VERIFY_FAILED|SSL certificate problem|certificate verif\w+ failed',
+        'A server has a certificate by an unknown authority. For a private CA set PIP_CERT and '
+        'CURL_CA_BUNDLE to the file of its certificates.',
+    ),
+    (
+        r'Could not connect|Unable to connect|Cannot connect|Connection refused|'
+        r'Connection timed out|Network is unreachable|Temporary failure|Could not resolve|'
+        r'Could not handshake',
+        'A package server or a proxy could not be reached. The build uses http_proxy, https_proxy '
+        'and no_proxy, DIB_DISTRIBUTION_MIRROR and, for pip, PIP_INDEX_URL.',
+    ),
 )
 TAIL_LINES = 20
 
 
 def image_cache(environ: Mapping[str, str]) -> pathlib.Path:
     """Return diskimage-builder's cache of packages and base images."""
-    return pathlib.Path(environ.get('DIB_IMAGE_CACHE')
-                        or os.path.expanduser('~/.cache/image-create')).absolute()
+    return pathlib.Path(
+        environ.get('DIB_IMAGE_CACHE') or os.path.expanduser('~/.cache/image-create')
+    ).absolute()
 
 
 def stand_ins(progress: Progress) -> list[pathlib.Path]:
@@ -60,12 +68,20 @@ def stand_ins(progress: Progress) -> list[pathlib.Path]:
     return folders
 
 
-def environment(recipe: Recipe, venv: pathlib.Path, shims: list[pathlib.Path],
-                work: pathlib.Path, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    recipe: Recipe,
+    venv: pathlib.Path,
+    shims: list[pathlib.Path],
+    work: pathlib.Path,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
     """Return the variables for disk-image-create: the caller's, the recipe's, and the folders."""
     # TMPDIR would be handed on into the chroot, where its folder is not.
-    env = {name: value for name, value in environ.items()
-           if name not in ('PYTHONPATH', 'PYTHONHOME', 'TMPDIR', 'VIRTUAL_ENV')}
+    env = {
+        name: value
+        for name, value in environ.items()
+        if name not in ('PYTHONPATH', 'PYTHONHOME', 'TMPDIR', 'VIRTUAL_ENV')
+    }
     path = environ.get('PATH', os.defpath)
     env.update(recipe.environment)
     env.update(
@@ -74,7 +90,8 @@ def environment(recipe: Recipe, venv: pathlib.Path, shims: list[pathlib.Path],
         TMP_DIR=str(work),
         DIB_IMAGE_CACHE=str(image_cache(environ)),
         # Its output is the log.
-        DIB_QUIET='0', DIB_NO_TIMESTAMP='0',
+        DIB_QUIET='0',
+        DIB_NO_TIMESTAMP='0',
     )
     defaults = {
         'HOME': os.path.expanduser('~'),
@@ -152,8 +169,15 @@ def _publish(staging: pathlib.Path, target: pathlib.Path) -> None:
         os.replace(path, target / path.name)
 
 
-def run(recipe: Recipe, venv: pathlib.Path, log: pathlib.Path, progress: Progress,
-        environ: Mapping[str, str], on_disk: bool, verbosity: int = 0) -> None:
+def run(
+    recipe: Recipe,
+    venv: pathlib.Path,
+    log: pathlib.Path,
+    progress: Progress,
+    environ: Mapping[str, str],
+    on_disk: bool,
+    verbosity: int = 0,
+) -> None:
     """Build a recipe's image, or leave everything as it was.
 
     :param log: gets the whole output of diskimage-builder.
@@ -173,8 +197,13 @@ def run(recipe: Recipe, venv: pathlib.Path, log: pathlib.Path, progress: Progres
         try:
             process = subprocess.Popen(
                 command(recipe, staging / recipe.image.name, on_disk, verbosity),
-                env=env, cwd=work, start_new_session=True, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                env=env,
+                cwd=work,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
             session = process.pid
             _watch(process, log, progress)
             built = process.wait() == 0
@@ -184,9 +213,20 @@ def run(recipe: Recipe, venv: pathlib.Path, log: pathlib.Path, progress: Progres
             progress.close()
             with ending.uninterrupted():
                 swept = subprocess.run(
-                    machine.as_root(['env', f'PATH={env["PATH"]}', str(HERE / 'sweep'),
-                                     str(session), str(work), str(staging)]),
-                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                    machine.as_root(
+                        [
+                            'env',
+                            f'PATH={env["PATH"]}',
+                            str(HERE / 'sweep'),
+                            str(session),
+                            str(work),
+                            str(staging),
+                        ]
+                    ),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
                 if not built:
                     _drop_broken_caches(cache, start)
             if swept.returncode != 0:
@@ -200,8 +240,10 @@ def _failure(log: pathlib.Path, progress: Progress) -> str:
     tail = [re.sub(r'^[\d-]+ [\d:.]+ \| ', '', line) for line in text.splitlines()]
     script = f' ({progress.script})' if progress.script else ''
     parts = ['  ' + line for line in tail[-TAIL_LINES:]]
-    parts.append(f"The build failed after {clock(progress.elapsed)}, at '{progress.phase}'{script}."
-                 f' The whole log: {log}')
+    parts.append(
+        f"The build failed after {clock(progress.elapsed)}, at '{progress.phase}'{script}."
+        f' The whole log: {log}'
+    )
     hint = explain(text)
     if hint:
         parts.append(hint)

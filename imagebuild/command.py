@@ -47,28 +47,60 @@ def add_options(options: argparse.ArgumentParser, default_name: str) -> None:
 
     :param default_name: the image's, for the help.
     """
-    options.add_argument('elements', nargs='*', metavar='ELEMENT',
-                         help='further elements, of diskimage-builder or of ELEMENTS_PATH')
-    options.add_argument('-o', '--output', metavar='NAME',
-                         help=f'path of the image without its type (default: {default_name})')
-    options.add_argument('-t', '--types', metavar='TYPES', default='qcow2',
-                         help=f'image types, separated by commas: {", ".join(recipe.TYPES)} '
-                              '(default: qcow2)')
+    options.add_argument(
+        'elements',
+        nargs='*',
+        metavar='ELEMENT',
+        help='further elements, of diskimage-builder or of ELEMENTS_PATH',
+    )
+    options.add_argument(
+        '-o',
+        '--output',
+        metavar='NAME',
+        help=f'path of the image without its type (default: {default_name})',
+    )
+    options.add_argument(
+        '-t',
+        '--types',
+        metavar='TYPES',
+        default='qcow2',
+        help=f'image types, separated by commas: {", ".join(recipe.TYPES)} (default: qcow2)',
+    )
     options.add_argument('-a', '--arch', metavar='ARCH', help='as ARCH below')
-    options.add_argument('-p', '--packages', metavar='NAMES', action='append', default=[],
-                         help='further packages of the distribution, separated by commas; '
-                              'repeatable')
-    options.add_argument('--no-tmpfs', action='store_true',
-                         help='build on disk, in TMPDIR, even if it would fit into memory')
-    options.add_argument('--dry-run', action='store_true',
-                         help='print the call of disk-image-create and stop')
-    options.add_argument('-x', dest='verbosity', action='count', default=0,
-                         help='trace the elements\' scripts in the log; twice for more')
+    options.add_argument(
+        '-p',
+        '--packages',
+        metavar='NAMES',
+        action='append',
+        default=[],
+        help='further packages of the distribution, separated by commas; repeatable',
+    )
+    options.add_argument(
+        '--no-tmpfs',
+        action='store_true',
+        help='build on disk, in TMPDIR, even if it would fit into memory',
+    )
+    options.add_argument(
+        '--dry-run', action='store_true', help='print the call of disk-image-create and stop'
+    )
+    options.add_argument(
+        '-x',
+        dest='verbosity',
+        action='count',
+        default=0,
+        help="trace the elements' scripts in the log; twice for more",
+    )
 
 
-def make_recipe(options: argparse.Namespace, environ: Mapping[str, str], distro: Optional[Distro],
-                elements: Sequence[str], elements_path: tuple[pathlib.Path, ...], name: str,
-                release: Optional[str] = None) -> recipe.Recipe:
+def make_recipe(
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+    distro: Optional[Distro],
+    elements: Sequence[str],
+    elements_path: tuple[pathlib.Path, ...],
+    name: str,
+    release: Optional[str] = None,
+) -> recipe.Recipe:
     """Return a recipe by the options of every build.
 
     :param elements: those of the image, without `vm`.
@@ -105,13 +137,15 @@ def check_elements(wanted: recipe.Recipe, venv: pathlib.Path) -> None:
     for name in wanted.elements:
         if recipe.find_element(name, [*wanted.elements_path, *builtin]) is None:
             folders = ', '.join(map(str, wanted.elements_path))
-            raise Refusal(f"There is no element '{name}', neither in diskimage-builder nor in "
-                          f'{folders}. For one of your own, put the folder that holds it on '
-                          f'ELEMENTS_PATH.')
+            raise Refusal(
+                f"There is no element '{name}', neither in diskimage-builder nor in "
+                f'{folders}. For one of your own, put the folder that holds it on '
+                f'ELEMENTS_PATH.'
+            )
 
 
 def size(path: pathlib.Path) -> str:
-    return f'{path.stat().st_size / 1024 ** 2:.0f} MiB'
+    return f'{path.stat().st_size / 1024**2:.0f} MiB'
 
 
 def summary(wanted: recipe.Recipe, log: pathlib.Path, elapsed: float) -> str:
@@ -121,15 +155,21 @@ def summary(wanted: recipe.Recipe, log: pathlib.Path, elapsed: float) -> str:
     lines += [f'Elements: {" ".join(wanted.elements)}', f'Log: {log}']
     for path in wanted.files():
         if path.suffix in ('.qcow2', '.raw'):
-            lines += ['Next:', f'  openstack image create --disk-format {path.suffix[1:]} '
-                      f'--container-format bare \\\n      --file {shlex.quote(str(path))} '
-                      f'{shlex.quote(wanted.image.name)}']
+            lines += [
+                'Next:',
+                f'  openstack image create --disk-format {path.suffix[1:]} '
+                f'--container-format bare \\\n      --file {shlex.quote(str(path))} '
+                f'{shlex.quote(wanted.image.name)}',
+            ]
             break
     return '\n'.join(lines)
 
 
-def build_image(wanted: recipe.Recipe, options: argparse.Namespace, environ: Mapping[str, str],
-                ) -> None:
+def build_image(
+    wanted: recipe.Recipe,
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+) -> None:
     """Build an image, or print how with --dry-run.
 
     :raises Refusal: it cannot be built, or that failed.
@@ -140,33 +180,45 @@ def build_image(wanted: recipe.Recipe, options: argparse.Namespace, environ: Map
     log = wanted.image.with_name(wanted.image.name + '.log')
     recipe.check_blanks(pathlib.Path(tempfile.gettempdir()), 'TMPDIR')
     needed = machine.needed_gib(environ)
-    on_disk = (options.no_tmpfs or environ.get('DIB_NO_TMPFS', '0') != '0'
-               or machine.free_memory_gib() < needed)
+    on_disk = (
+        options.no_tmpfs
+        or environ.get('DIB_NO_TMPFS', '0') != '0'
+        or machine.free_memory_gib() < needed
+    )
     if (venv / 'bin' / 'disk-image-create').exists():
         check_elements(wanted, venv)
     if options.dry_run:
-        for name, value in sorted({**wanted.environment, 'ELEMENTS_PATH': os.pathsep.join(
-                map(str, wanted.elements_path))}.items()):
+        for name, value in sorted(
+            {
+                **wanted.environment,
+                'ELEMENTS_PATH': os.pathsep.join(map(str, wanted.elements_path)),
+            }.items()
+        ):
             print(f'{name}={shlex.quote(value)} \\')
         print(shlex.join(build.command(wanted, wanted.image, on_disk, options.verbosity)))
         return
     machine.check_rights()
-    machine.check_disk([
-        *([('the build', pathlib.Path(tempfile.gettempdir()), needed)] if on_disk else []),
-        ('the image', wanted.image.parent, machine.IMAGE_GIB),
-        ('the cache', build.image_cache(environ), machine.IMAGE_GIB),
-    ])
+    machine.check_disk(
+        [
+            *([('the build', pathlib.Path(tempfile.gettempdir()), needed)] if on_disk else []),
+            ('the image', wanted.image.parent, machine.IMAGE_GIB),
+            ('the cache', build.image_cache(environ), machine.IMAGE_GIB),
+        ]
+    )
 
     progress = Progress(sys.stdout)
     log.write_text('')
     progress.say(f'building {wanted.image}: {" ".join(wanted.elements)}')
     tools.set_up_venv(venv, log, progress.say)
-    tools.set_up_packages(venv, wanted.distro.profiles if wanted.distro else ('build',), log,
-                          progress.say)
+    tools.set_up_packages(
+        venv, wanted.distro.profiles if wanted.distro else ('build',), log, progress.say
+    )
     check_elements(wanted, venv)
     if on_disk and not options.no_tmpfs:
-        progress.say(f'building on disk, in {tempfile.gettempdir()}: '
-                     f'there are not {needed:g} GiB of memory free')
+        progress.say(
+            f'building on disk, in {tempfile.gettempdir()}: '
+            f'there are not {needed:g} GiB of memory free'
+        )
     wanted.environment.update(tools.pip_environment(venv, environ))
     build.run(wanted, venv, log, progress, environ, on_disk, options.verbosity)
     print(summary(wanted, log, progress.elapsed))
@@ -182,10 +234,16 @@ def list_packages(wanted: recipe.Recipe, environ: Mapping[str, str]) -> list[str
     check_elements(wanted, venv)
     done = subprocess.run(
         [venv / 'bin' / 'python', '-m', 'imagebuild.resolve', *wanted.elements],
-        env={**environ, **wanted.environment, 'PYTHONPATH': str(ROOT),
-             'ARCH': recipe.architecture(wanted.arch or environ.get('ARCH')),
-             'ELEMENTS_PATH': os.pathsep.join(map(str, wanted.elements_path))},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        env={
+            **environ,
+            **wanted.environment,
+            'PYTHONPATH': str(ROOT),
+            'ARCH': recipe.architecture(wanted.arch or environ.get('ARCH')),
+            'ELEMENTS_PATH': os.pathsep.join(map(str, wanted.elements_path)),
+        },
+        capture_output=True,
+        text=True,
+    )
     if done.returncode != 0:
         raise Refusal(f'diskimage-builder cannot resolve the packages: {done.stderr.strip()}')
     return sorted({*done.stdout.split(), *wanted.packages})

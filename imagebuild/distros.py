@@ -13,8 +13,11 @@ from typing import Optional
 from imagebuild.errors import Refusal
 
 #: Shared with the element of the test image, which has to be complete by itself.
-FEDORA_SETTINGS = (pathlib.Path(__file__).resolve().parent.parent / 'test-image/elements'
-                   / 'fedora-heat-test/environment.d/05-fedora-heat-test.bash')
+FEDORA_SETTINGS = (
+    pathlib.Path(__file__).resolve().parent.parent
+    / 'test-image/elements'
+    / 'fedora-heat-test/environment.d/05-fedora-heat-test.bash'
+)
 
 
 @dataclass(frozen=True)
@@ -38,21 +41,41 @@ class Distro:
     local_image: bool = False
 
 
-DISTROS = {distro.name: distro for distro in (
-    # A code name: `stable` in a server's apt sources means an upgrade on the day of a release.
-    # systemd-resolved: without it the image asks the name servers of the machine that built it.
-    Distro('debian', ('debian', 'apt-cache', 'systemd-resolved'), release='trixie',
-           pythons={'bookworm': '3.11', 'trixie': '3.13'}),
-    Distro('ubuntu', ('ubuntu', 'apt-cache'), release='noble',
-           pythons={'jammy': '3.10', 'noble': '3.12', 'resolute': '3.14'}),
-    Distro('fedora', ('fedora',), release='43', settings=FEDORA_SETTINGS,
-           pythons={'42': '3.13', '43': '3.14', '44': '3.14'}),
-    Distro('centos', ('centos',), release='9-stream',
-           pythons={'9-stream': '3.9', '10-stream': '3.12'}),
-    Distro('rocky', ('rocky-container',), release='9', profiles=('build', 'build-container')),
-    Distro('rhel', ('rhel',), release='9', local_image=True),
-    Distro('opensuse', ('opensuse',), release='15.6'),
-)}
+DISTROS = {
+    distro.name: distro
+    for distro in (
+        # A code name: `stable` in a server's apt sources means an upgrade on the day of a release.
+        # systemd-resolved: without it the image asks the name servers of the machine that built it.
+        Distro(
+            'debian',
+            ('debian', 'apt-cache', 'systemd-resolved'),
+            release='trixie',
+            pythons={'bookworm': '3.11', 'trixie': '3.13'},
+        ),
+        Distro(
+            'ubuntu',
+            ('ubuntu', 'apt-cache'),
+            release='noble',
+            pythons={'jammy': '3.10', 'noble': '3.12', 'resolute': '3.14'},
+        ),
+        Distro(
+            'fedora',
+            ('fedora',),
+            release='43',
+            settings=FEDORA_SETTINGS,
+            pythons={'42': '3.13', '43': '3.14', '44': '3.14'},
+        ),
+        Distro(
+            'centos',
+            ('centos',),
+            release='9-stream',
+            pythons={'9-stream': '3.9', '10-stream': '3.12'},
+        ),
+        Distro('rocky', ('rocky-container',), release='9', profiles=('build', 'build-container')),
+        Distro('rhel', ('rhel',), release='9', local_image=True),
+        Distro('opensuse', ('opensuse',), release='15.6'),
+    )
+}
 
 
 def by_name(name: str) -> Distro:
@@ -66,6 +89,6 @@ def by_elements(elements: tuple[str, ...]) -> Optional[Distro]:
     """Return the distribution that a list of elements builds, None if it cannot be told."""
     for element in elements:
         for suffix in ('', '-minimal', '-container'):
-            if element.endswith(suffix) and element[:len(element) - len(suffix)] in DISTROS:
-                return DISTROS[element[:len(element) - len(suffix)]]
+            if element.endswith(suffix) and element[: len(element) - len(suffix)] in DISTROS:
+                return DISTROS[element[: len(element) - len(suffix)]]
     return None

@@ -35,6 +35,7 @@ def _handled_by(handler: Any) -> Iterator[None]:
 
 def interruptible() -> contextlib.AbstractContextManager[None]:
     """Turn a signal that asks for the end into Interrupted."""
+
     def interrupt(number: int, frame: Any) -> None:
         raise Interrupted(number)
 

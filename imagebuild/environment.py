@@ -27,8 +27,8 @@ def sourced(files: Iterable[pathlib.Path], env: Mapping[str, str]) -> dict[str, 
     :raises BrokenFile: one of them fails.
     """
     done = subprocess.run(
-        ['bash', '-euc', SOURCE, 'bash', *files], env=dict(env),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        ['bash', '-euc', SOURCE, 'bash', *files], env=dict(env), capture_output=True
+    )
     if done.returncode != 0:
         raise BrokenFile(done.stderr.decode(errors='replace').strip())
     entries = (entry.partition('=') for entry in done.stdout.decode().split('\0') if entry)

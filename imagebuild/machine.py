@@ -12,7 +12,7 @@ from typing import Optional
 
 from imagebuild.errors import Refusal
 
-GIB = 1024 ** 3
+GIB = 1024**3
 #: Free space, in GiB, that a build takes at its peak: the root file system twice (as a tree and in
 #: the raw disk). A Debian image with all hooks takes 3.5 GiB.
 BUILD_GIB = 5.0
@@ -37,17 +37,24 @@ def check_rights() -> None:
     if is_root():
         return
     if shutil.which('sudo') is None:
-        raise Refusal('Building an image takes root rights (mounts, chroot), and there is no sudo '
-                      'on this machine: run this command as root.')
+        raise Refusal(
+            'Building an image takes root rights (mounts, chroot), and there is no sudo '
+            'on this machine: run this command as root.'
+        )
     interactive = [] if sys.stdin.isatty() else ['--non-interactive']
     if subprocess.run(['sudo', *interactive, '--validate']).returncode != 0:
-        raise Refusal('Building an image takes root rights (mounts, chroot), and sudo gives none '
-                      'to this user: run this command as root, or have sudo allowed.')
-    warning = subprocess.run(['sudo', '--non-interactive', 'true'], stderr=subprocess.PIPE,
-                             text=True).stderr.strip()
+        raise Refusal(
+            'Building an image takes root rights (mounts, chroot), and sudo gives none '
+            'to this user: run this command as root, or have sudo allowed.'
+        )
+    warning = subprocess.run(
+        ['sudo', '--non-interactive', 'true'], stderr=subprocess.PIPE, text=True
+    ).stderr.strip()
     if warning:
-        raise Refusal(f"sudo warns '{warning}', which diskimage-builder takes for the output of "
-                      'the commands that it runs: mend that first.')
+        raise Refusal(
+            f"sudo warns '{warning}', which diskimage-builder takes for the output of "
+            'the commands that it runs: mend that first.'
+        )
 
 
 def needed_gib(environ: Mapping[str, str]) -> float:
@@ -64,9 +71,10 @@ def free_memory_gib() -> float:
 
     A tmpfs is at most half of the memory, as diskimage-builder mounts it.
     """
-    values = dict(re.findall(r'^(\w+):\s+(\d+) kB$', pathlib.Path('/proc/meminfo').read_text(),
-                             re.MULTILINE))
-    return min(int(values['MemAvailable']), int(values['MemTotal']) // 2) / 1024 ** 2
+    values = dict(
+        re.findall(r'^(\w+):\s+(\d+) kB$', pathlib.Path('/proc/meminfo').read_text(), re.MULTILINE)
+    )
+    return min(int(values['MemAvailable']), int(values['MemTotal']) // 2) / 1024**2
 
 
 def check_disk(wanted: Iterable[tuple[str, pathlib.Path, float]]) -> None:
@@ -84,11 +92,14 @@ def check_disk(wanted: Iterable[tuple[str, pathlib.Path, float]]) -> None:
         free = shutil.disk_usage(uses[0][1]).free / GIB
         total = sum(gib for _, _, gib in uses)
         if free < total:
-            listed = '; '.join(f'{gib:g} GiB for {purpose} in {folder}'
-                               for purpose, folder, gib in uses)
-            raise Refusal(f'Too little disk: {free:.1f} GiB are free, {total:g} GiB are needed '
-                          f'({listed}). Free some, or name folders on another disk: TMPDIR for '
-                          f'the build, -o for the image, DIB_IMAGE_CACHE for the cache.')
+            listed = '; '.join(
+                f'{gib:g} GiB for {purpose} in {folder}' for purpose, folder, gib in uses
+            )
+            raise Refusal(
+                f'Too little disk: {free:.1f} GiB are free, {total:g} GiB are needed '
+                f'({listed}). Free some, or name folders on another disk: TMPDIR for '
+                f'the build, -o for the image, DIB_IMAGE_CACHE for the cache.'
+            )
 
 
 def has_device_mapper() -> bool:
@@ -107,8 +118,10 @@ def _apt_sources(folder: pathlib.Path) -> Iterable[tuple[str, str]]:
         text = path.read_text(errors='replace') if path.is_file() else ''
         if path.suffix == '.sources':
             for stanza in re.split(r'\n\s*\n', re.sub(r'(?m)^#.*\n', '', text)):
-                fields = {name.lower(): value.split() for name, value
-                          in re.findall(r'(?m)^([\w-]+):(.*(?:\n[ \t].*)*)', stanza)}
+                fields = {
+                    name.lower(): value.split()
+                    for name, value in re.findall(r'(?m)^([\w-]+):(.*(?:\n[ \t].*)*)', stanza)
+                }
                 if fields.get('enabled') != ['no'] and 'deb' in fields.get('types', []):
                     for uri in fields.get('uris', []):
                         for suite in fields.get('suites', []):

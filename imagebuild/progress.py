@@ -70,8 +70,12 @@ class Progress:
         """Show, on a terminal, that time passes."""
         if self._terminal:
             self._clear()
-            print(f'[{clock(self.elapsed):>5}]   {self.script or self.phase} ...',
-                  end='', file=self._stream, flush=True)
+            print(
+                f'[{clock(self.elapsed):>5}]   {self.script or self.phase} ...',
+                end='',
+                file=self._stream,
+                flush=True,
+            )
 
     def close(self) -> None:
         """Remove what tick has shown."""

@@ -42,8 +42,11 @@ class Recipe:
 
     def files(self) -> list[pathlib.Path]:
         """The image files, one per type."""
-        return [self.image.with_name(f'{self.image.name}.{kind}')
-                for kind in self.types if kind != 'docker']
+        return [
+            self.image.with_name(f'{self.image.name}.{kind}')
+            for kind in self.types
+            if kind != 'docker'
+        ]
 
 
 def architecture(name: Optional[str]) -> str:
@@ -55,8 +58,10 @@ def architecture(name: Optional[str]) -> str:
 def check_blanks(path: pathlib.Path, purpose: str) -> None:
     """Refuse a path with blanks in it, which diskimage-builder's shell would take apart."""
     if len(str(path).split()) != 1:
-        raise Refusal(f"{purpose}: diskimage-builder cannot handle the blank in '{path}'. Use a "
-                      'path without one.')
+        raise Refusal(
+            f"{purpose}: diskimage-builder cannot handle the blank in '{path}'. Use a "
+            'path without one.'
+        )
 
 
 def find_element(name: str, elements_path: Iterable[pathlib.Path]) -> Optional[pathlib.Path]:
@@ -69,9 +74,14 @@ def find_element(name: str, elements_path: Iterable[pathlib.Path]) -> Optional[p
 
 def hooks(elements_path: Iterable[pathlib.Path]) -> list[str]:
     """Return the names of all hooks that have an element."""
-    return sorted({element.name[len(HOOK_PREFIX):]
-                   for folder in elements_path if folder.is_dir()
-                   for element in folder.glob(HOOK_PREFIX + '*')})
+    return sorted(
+        {
+            element.name[len(HOOK_PREFIX) :]
+            for folder in elements_path
+            if folder.is_dir()
+            for element in folder.glob(HOOK_PREFIX + '*')
+        }
+    )
 
 
 def hook_elements(names: Iterable[str], elements_path: Sequence[pathlib.Path]) -> list[str]:
@@ -81,20 +91,27 @@ def hook_elements(names: Iterable[str], elements_path: Sequence[pathlib.Path]) -
     """
     for name in names:
         if find_element(HOOK_PREFIX + name, elements_path) is None:
-            raise Refusal(f"There is no hook '{name}'. Known hooks: "
-                          f"{', '.join(hooks(elements_path))}. For a hook of your own, put the "
-                          f"folder that holds its element {HOOK_PREFIX}{name} on ELEMENTS_PATH.")
+            raise Refusal(
+                f"There is no hook '{name}'. Known hooks: "
+                f'{", ".join(hooks(elements_path))}. For a hook of your own, put the '
+                f'folder that holds its element {HOOK_PREFIX}{name} on ELEMENTS_PATH.'
+            )
     return [HOOK_PREFIX + name for name in names]
 
 
-def elements_path(own: Sequence[pathlib.Path], environ: Mapping[str, str],
-                  ) -> tuple[pathlib.Path, ...]:
+def elements_path(
+    own: Sequence[pathlib.Path],
+    environ: Mapping[str, str],
+) -> tuple[pathlib.Path, ...]:
     """Return the user's ELEMENTS_PATH followed by this project's own folders.
 
     :raises Refusal: a folder on ELEMENTS_PATH does not exist, or diskimage-builder cannot use it.
     """
-    folders = [pathlib.Path(entry).absolute()
-               for entry in environ.get('ELEMENTS_PATH', '').split(os.pathsep) if entry]
+    folders = [
+        pathlib.Path(entry).absolute()
+        for entry in environ.get('ELEMENTS_PATH', '').split(os.pathsep)
+        if entry
+    ]
     for folder in folders:
         if not folder.is_dir():
             raise Refusal(f'ELEMENTS_PATH: {folder} is not a folder.')
@@ -133,8 +150,10 @@ def check_image(path: pathlib.Path) -> None:
         raise Refusal(f'The folder {path.parent} for the image cannot be written by this user.')
 
 
-def for_distro(name: Optional[str], base_elements: Optional[str],
-               ) -> tuple[Optional[Distro], tuple[str, ...]]:
+def for_distro(
+    name: Optional[str],
+    base_elements: Optional[str],
+) -> tuple[Optional[Distro], tuple[str, ...]]:
     """Return the distribution and the base elements, from --distro or from BASE_ELEMENTS.
 
     :raises Refusal: both were given, or the distribution is not known.
@@ -148,8 +167,9 @@ def for_distro(name: Optional[str], base_elements: Optional[str],
     return distros.by_elements(elements), elements
 
 
-def distro_environment(distro: Optional[Distro], arch: str, environ: Mapping[str, str],
-                       release: Optional[str] = None) -> dict[str, str]:
+def distro_environment(
+    distro: Optional[Distro], arch: str, environ: Mapping[str, str], release: Optional[str] = None
+) -> dict[str, str]:
     """Return the release, and the variables that a distribution needs and the user has not set.
 
     :param arch: as diskimage-builder calls it.
@@ -170,7 +190,12 @@ def distro_environment(distro: Optional[Distro], arch: str, environ: Mapping[str
     if local_image and not os.access(local_image, os.R_OK):
         raise Refusal(f'DIB_LOCAL_IMAGE: {local_image} does not exist or cannot be read.')
     if distro.local_image and not local_image and not environ.get('DIB_CLOUD_IMAGES'):
-        raise Refusal(f'The base image of {distro.name} cannot be fetched without a subscription: '
-                      f'download it and set DIB_LOCAL_IMAGE to the file.')
-    return {name: value for name, value in wanted.items()
-            if name == 'DIB_RELEASE' or not environ.get(name)}
+        raise Refusal(
+            f'The base image of {distro.name} cannot be fetched without a subscription: '
+            f'download it and set DIB_LOCAL_IMAGE to the file.'
+        )
+    return {
+        name: value
+        for name, value in wanted.items()
+        if name == 'DIB_RELEASE' or not environ.get(name)
+    }

@@ -55,31 +55,46 @@ class Need:
         return canonicalize_name(self.requirement.name)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def needs(python: str) -> tuple[Need, ...]:
     """Return what the newest agents directly require on a version of Python.
 
     :param python: as in `3.13`.
     :raises Unknown: the package index does not tell.
     """
-    call = [sys.executable, '-m', 'pip', 'install', '--quiet', '--dry-run', '--no-deps',
-            '--ignore-installed', '--only-binary', ':all:', '--python-version', python,
-            '--report', '-']
+    call = [
+        sys.executable,
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--dry-run',
+        '--no-deps',
+        '--ignore-installed',
+        '--only-binary',
+        ':all:',
+        '--python-version',
+        python,
+        '--report',
+        '-',
+    ]
     for path in AGENTS:
         call += ['--requirement', str(path)]
     with tempfile.TemporaryDirectory() as nothing:  # pip wants it for another version than its own
-        done = subprocess.run([*call, '--target', nothing],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([*call, '--target', nothing], capture_output=True, text=True)
     if done.returncode != 0:
-        raise Unknown(f'The package index does not tell what the agents require on Python '
-                      f'{python}: {done.stderr.strip()}')
+        raise Unknown(
+            f'The package index does not tell what the agents require on Python '
+            f'{python}: {done.stderr.strip()}'
+        )
     found = []
     for agent in json.loads(done.stdout)['install']:
         metadata = agent['metadata']
         for text in metadata.get('requires_dist', []):
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate(
-                    {'python_version': python, 'python_full_version': f'{python}.0', 'extra': ''}):
+                {'python_version': python, 'python_full_version': f'{python}.0', 'extra': ''}
+            ):
                 found.append(Need(f'{metadata["name"]} {metadata["version"]}', requirement))
     return tuple(found)
 
@@ -99,8 +114,11 @@ class Archive:
         except (OSError, ValueError, lzma.LZMAError) as error:
             raise Unknown(f'The archive cannot be read: {url}: {error}') from None
         self._versions = dict(re.findall(r'(?m)^Package: (\S+)\n(?:.+\n)*?Version: (\S+)', text))
-        self._provided = {name for names in re.findall(r'(?m)^Provides: (.+)', text)
-                          for name in re.findall(r'(?:^|, )([^ ,]+)', names)}
+        self._provided = {
+            name
+            for names in re.findall(r'(?m)^Provides: (.+)', text)
+            for name in re.findall(r'(?:^|, )([^ ,]+)', names)
+        }
 
     def __contains__(self, name: str) -> bool:
         return name in self._versions or name in self._provided
@@ -115,8 +133,11 @@ class Archive:
 
     def package_of(self, name: str) -> str:
         """Return what the package of a Python project is called, or an empty text."""
-        for candidate in (f'python3-{name}', f'python3-{name.replace("python-", "", 1)}',
-                          f'python3-{name.replace("-", ".")}'):
+        for candidate in (
+            f'python3-{name}',
+            f'python3-{name.replace("python-", "", 1)}',
+            f'python3-{name.replace("-", ".")}',
+        ):
             if candidate.lower() in self._versions:
                 return candidate.lower()
         return ''
@@ -151,8 +172,9 @@ def image(distro: distros.Distro, release: str, environ: Mapping[str, str]) -> I
     environ = {**environ, **wanted.environment, 'ARCH': recipe.architecture(environ.get('ARCH'))}
     elements_path = resolve.full_path(wanted.elements_path)
     elements = resolve.closure(resolve.with_defaults(wanted.elements, environ), elements_path)
-    return Image(distro, release, elements, elements_path,
-                 resolve.build_environment(elements, environ))
+    return Image(
+        distro, release, elements, elements_path, resolve.build_environment(elements, environ)
+    )
 
 
 def missing(image: Image, listed: Mapping[str, str], archive: 'Archive | None') -> Iterator[str]:
@@ -165,9 +187,11 @@ def missing(image: Image, listed: Mapping[str, str], archive: 'Archive | None') 
         if need.name not in listed and need.name not in seen:
             seen.add(need.name)
             package = archive.package_of(need.name) if archive else ''
-            yield (f'{image.name}: {need.agent} requires {need.requirement}, which is missing in '
-                   f'{ELEMENT.name}/package-installs.yaml; the package is '
-                   + (package or 'not known here: its name, or an empty one, belongs in pkg-map'))
+            yield (
+                f'{image.name}: {need.agent} requires {need.requirement}, which is missing in '
+                f'{ELEMENT.name}/package-installs.yaml; the package is '
+                + (package or 'not known here: its name, or an empty one, belongs in pkg-map')
+            )
 
 
 def in_archive(image: Image, listed: Mapping[str, str], archive: Archive) -> Iterator[str]:
@@ -186,18 +210,23 @@ def in_archive(image: Image, listed: Mapping[str, str], archive: Archive) -> Ite
                 yield f'{image.name}: the version of {package} is not understood: {error}'
                 continue
             if not need.requirement.specifier.contains(version, prereleases=True):
-                yield (f'{image.name}: {package} is of version {version}, and {need.agent} '
-                       f'requires {need.requirement}: map it to an empty name in '
-                       f'{ELEMENT.name}/pkg-map, and pip brings it at boot')
+                yield (
+                    f'{image.name}: {package} is of version {version}, and {need.agent} '
+                    f'requires {need.requirement}: map it to an empty name in '
+                    f'{ELEMENT.name}/pkg-map, and pip brings it at boot'
+                )
 
 
 def unneeded(listed: Mapping[str, str], images: Sequence[Image]) -> Iterator[str]:
     """Yield what is listed and no agent requires any more."""
-    required = {need.name for image in images
-                for need in needs(image.distro.pythons[image.release])}
+    required = {
+        need.name for image in images for need in needs(image.distro.pythons[image.release])
+    }
     for name in sorted(listed.keys() - required):
-        yield (f'no agent requires {listed[name]} any more: remove it from package-installs.yaml '
-               f'and pkg-map of {ELEMENT.name}')
+        yield (
+            f'no agent requires {listed[name]} any more: remove it from package-installs.yaml '
+            f'and pkg-map of {ELEMENT.name}'
+        )
 
 
 def findings(environ: Mapping[str, str]) -> Iterator[str]:
@@ -205,15 +234,21 @@ def findings(environ: Mapping[str, str]) -> Iterator[str]:
 
     :raises Unknown: a package index or an archive does not tell.
     """
-    listed = {canonicalize_name(name): name for name in
-              yaml.safe_load((ELEMENT / 'package-installs.yaml').read_text())}
-    images = [image(distro, release, environ) for distro in distros.DISTROS.values()
-              for release in distro.pythons]
+    listed = {
+        canonicalize_name(name): name
+        for name in yaml.safe_load((ELEMENT / 'package-installs.yaml').read_text())
+    }
+    images = [
+        image(distro, release, environ)
+        for distro in distros.DISTROS.values()
+        for release in distro.pythons
+    ]
     for one in images:
         archive = None
         if one.distro.name == ARCHIVED:
-            archive = Archive(one.environ['DIB_DISTRIBUTION_MIRROR'], one.release,
-                              one.environ['ARCH'])
+            archive = Archive(
+                one.environ['DIB_DISTRIBUTION_MIRROR'], one.release, one.environ['ARCH']
+            )
         yield from missing(one, listed, archive)
         if archive:
             yield from in_archive(one, listed, archive)

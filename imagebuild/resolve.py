@@ -54,7 +54,7 @@ def full_path(folders: Iterable[pathlib.Path]) -> str:
     return os.pathsep.join(map(str, [*folders, OWN_ELEMENTS]))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def all_elements(elements_path: str) -> dict[str, Any]:
     """Return diskimage-builder's objects of all elements, by name."""
     return element_dependencies._find_all_elements(elements_path)
@@ -67,10 +67,13 @@ def closure(names: Iterable[str], elements_path: str) -> dict[str, pathlib.Path]
     """
     try:
         found = element_dependencies._expand_element_dependencies(
-            list(names), all_elements(elements_path))
-    except (element_dependencies.AlreadyProvidedException,
-            element_dependencies.MissingElementException,
-            element_dependencies.MissingOSException) as error:
+            list(names), all_elements(elements_path)
+        )
+    except (
+        element_dependencies.AlreadyProvidedException,
+        element_dependencies.MissingElementException,
+        element_dependencies.MissingOSException,
+    ) as error:
         raise Unresolved(str(error)) from None
     return {element.name: pathlib.Path(element.path) for element in found}
 
@@ -78,12 +81,18 @@ def closure(names: Iterable[str], elements_path: str) -> dict[str, pathlib.Path]
 def with_defaults(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
     """Return the elements that disk-image-create takes, which adds `base` and a disk's layout."""
     return subprocess.run(
-        ['bash', '-c', ARGUMENTS, HOME / 'lib', *names], env={**DEFAULTS, **environ},
-        stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+        ['bash', '-c', ARGUMENTS, HOME / 'lib', *names],
+        env={**DEFAULTS, **environ},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    ).stdout.split()
 
 
-def build_environment(elements: Mapping[str, pathlib.Path], environ: Mapping[str, str],
-                      ) -> dict[str, str]:
+def build_environment(
+    elements: Mapping[str, pathlib.Path],
+    environ: Mapping[str, str],
+) -> dict[str, str]:
     """Return the environment of a build of these elements.
 
     :param environ: what the build is started with, DIB_RELEASE above all.
@@ -94,8 +103,11 @@ def build_environment(elements: Mapping[str, pathlib.Path], environ: Mapping[str
     return environment.sourced(files, {**DEFAULTS, **environ})
 
 
-def packages(elements: Mapping[str, pathlib.Path], elements_path: str, environ: Mapping[str, str],
-             ) -> dict[tuple[str, str], list[str]]:
+def packages(
+    elements: Mapping[str, pathlib.Path],
+    elements_path: str,
+    environ: Mapping[str, str],
+) -> dict[tuple[str, str], list[str]]:
     """Return the packages that a build installs.
 
     :param elements: those of the image and their folders, as closure() has them.
@@ -105,15 +117,24 @@ def packages(elements: Mapping[str, pathlib.Path], elements_path: str, environ: 
     """
     with tempfile.TemporaryDirectory() as folder:
         squashed = pathlib.Path(folder) / 'package-installs.json'
-        _main(_squash(), '--elements', ' '.join(elements), '--path', elements_path, str(squashed),
-              environ=environ)
+        _main(
+            _squash(),
+            '--elements',
+            ' '.join(elements),
+            '--path',
+            elements_path,
+            str(squashed),
+            environ=environ,
+        )
         phases = json.loads(squashed.read_text())
     wanted: dict[tuple[str, str], list[str]] = {}
     for phase, lists in phases.items():
         for name, element in lists.get('install', []):
             wanted.setdefault((phase, element), []).append(name)
-    return {(phase, element): mapped(elements[element], names, environ)
-            for (phase, element), names in wanted.items()}
+    return {
+        (phase, element): mapped(elements[element], names, environ)
+        for (phase, element), names in wanted.items()
+    }
 
 
 def mapped(element: pathlib.Path, names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
@@ -122,8 +143,15 @@ def mapped(element: pathlib.Path, names: Iterable[str], environ: Mapping[str, st
     :param environ: the environment of the build.
     """
     return _main(
-        _pkg_map(), '--missing-ok', '--pkg-map', str(element / 'pkg-map'),
-        '--distro', environ['DISTRO_NAME'], *names, environ=environ).split()
+        _pkg_map(),
+        '--missing-ok',
+        '--pkg-map',
+        str(element / 'pkg-map'),
+        '--distro',
+        environ['DISTRO_NAME'],
+        *names,
+        environ=environ,
+    ).split()
 
 
 def _program(path: pathlib.Path) -> Any:
@@ -136,12 +164,12 @@ def _program(path: pathlib.Path) -> Any:
     return module
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _pkg_map() -> Any:
     return _program(OWN_ELEMENTS / 'pkg-map/bin/pkg-map')
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _squash() -> Any:
     return _program(OWN_ELEMENTS / 'package-installs/bin/package-installs-squash')
 

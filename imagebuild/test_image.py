@@ -26,22 +26,34 @@ examples:
 
 def known() -> str:
     """The distributions and releases of which there are test images."""
-    return '; '.join(f'{distro.name}: {", ".join(distro.pythons)}'
-                     for distro in distros.DISTROS.values() if distro.pythons)
+    return '; '.join(
+        f'{distro.name}: {", ".join(distro.pythons)}'
+        for distro in distros.DISTROS.values()
+        if distro.pythons
+    )
 
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
-        prog='build-heat-test-image.sh', usage='%(prog)s [OPTION]... [ELEMENT]...',
+        prog='build-heat-test-image.sh',
+        usage='%(prog)s [OPTION]... [ELEMENT]...',
         description='Build a cloud image that has all that the agent needs of a distribution, and '
-                    'no agent: boot-config/test_image_env.yaml brings that from the Python '
-                    'package index.',
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument('--distro', metavar='NAME',
-                         help='the distribution, with or without -heat-test (default: fedora)')
+        'no agent: boot-config/test_image_env.yaml brings that from the Python '
+        'package index.',
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
+        '--distro',
+        metavar='NAME',
+        help='the distribution, with or without -heat-test (default: fedora)',
+    )
     options.add_argument('--release', metavar='NAME', help=f'its release ({known()})')
-    options.add_argument('--list-packages', action='store_true',
-                         help='print what packages the image\'s elements install, and stop')
+    options.add_argument(
+        '--list-packages',
+        action='store_true',
+        help="print what packages the image's elements install, and stop",
+    )
     command.add_options(options, default_name='DISTRO-heat-test-image')
     return options
 
@@ -53,11 +65,13 @@ def system(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[dis
     """
     name = options.distro or environ.get('DISTRO') or 'fedora'
     if name.endswith(SUFFIX):
-        name = name[:-len(SUFFIX)]
+        name = name[: -len(SUFFIX)]
     if name == 'centos7':
-        raise Refusal('CentOS 7 came to its end in June 2024; its mirrors are gone, and '
-                      'diskimage-builder does not build it any more. Use --distro centos, with '
-                      '--release 9-stream or 10-stream.')
+        raise Refusal(
+            'CentOS 7 came to its end in June 2024; its mirrors are gone, and '
+            'diskimage-builder does not build it any more. Use --distro centos, with '
+            '--release 9-stream or 10-stream.'
+        )
     distro = distros.DISTROS.get(name)
     if distro is None or not distro.pythons:
         raise Refusal(f"There is no test image of '{name}'. Known are {known()}.")
@@ -74,8 +88,14 @@ def make_recipe(options: argparse.Namespace, environ: Mapping[str, str]) -> reci
     """
     distro, release = system(options, environ)
     return command.make_recipe(
-        options, environ, distro, [*distro.elements, distro.name + SUFFIX],
-        recipe.elements_path(ELEMENTS, environ), f'{distro.name}{SUFFIX}-image', release)
+        options,
+        environ,
+        distro,
+        [*distro.elements, distro.name + SUFFIX],
+        recipe.elements_path(ELEMENTS, environ),
+        f'{distro.name}{SUFFIX}-image',
+        release,
+    )
 
 
 def run() -> None:

@@ -21,15 +21,30 @@ BINDEP = HERE.parent / 'bindep.txt'
 
 #: How each package manager installs without asking; the first that is there is used.
 INSTALLERS = {
-    'apt-get': ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o',
-                'DPkg::Lock::Timeout=300', 'install', '--yes', '--no-install-recommends'],
+    'apt-get': [
+        'env',
+        'DEBIAN_FRONTEND=noninteractive',
+        'apt-get',
+        '-o',
+        'DPkg::Lock::Timeout=300',
+        'install',
+        '--yes',
+        '--no-install-recommends',
+    ],
     'dnf': ['dnf', 'install', '--assumeyes'],
     'zypper': ['zypper', '--non-interactive', 'install', '--no-recommends'],
 }
 
 #: Which of pip's settings have a meaning in the image too.
-PIP_SETTINGS = ('index-url', 'extra-index-url', 'trusted-host', 'proxy', 'cert', 'timeout',
-                'retries')
+PIP_SETTINGS = (
+    'index-url',
+    'extra-index-url',
+    'trusted-host',
+    'proxy',
+    'cert',
+    'timeout',
+    'retries',
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +64,13 @@ class Tools:
     files: tuple[tuple[str, pathlib.Path], ...]
 
 
-DISKIMAGE_BUILDER = Tools('diskimage-builder', 'disk-image-create', 'HEAT_IMAGE_VENV',
-                          'heat-image', (('--requirement', REQUIREMENTS),))
+DISKIMAGE_BUILDER = Tools(
+    'diskimage-builder',
+    'disk-image-create',
+    'HEAT_IMAGE_VENV',
+    'heat-image',
+    (('--requirement', REQUIREMENTS),),
+)
 
 
 def cache(environ: Mapping[str, str]) -> pathlib.Path:
@@ -69,8 +89,9 @@ def _log_run(command: list[str], log: pathlib.Path) -> int:
     with log.open('a') as output:
         output.write(f'$ {" ".join(command)}\n')
         output.flush()
-        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output,
-                              stderr=subprocess.STDOUT).returncode
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        ).returncode
 
 
 def install_packages(packages: list[str], log: pathlib.Path, say: Callable[[str], None]) -> None:
@@ -92,12 +113,18 @@ def install_packages(packages: list[str], log: pathlib.Path, say: Callable[[str]
         _log_run(machine.as_root(['apt-get', 'update']), log)
         if _log_run(command, log) == 0:
             return
-    raise Refusal(f'These system packages are missing and could not be installed: {names}\n'
-                  f'What the package manager said is in {log}.')
+    raise Refusal(
+        f'These system packages are missing and could not be installed: {names}\n'
+        f'What the package manager said is in {log}.'
+    )
 
 
-def set_up_venv(venv: pathlib.Path, log: pathlib.Path, say: Callable[[str], None],
-                tools: Tools = DISKIMAGE_BUILDER) -> None:
+def set_up_venv(
+    venv: pathlib.Path,
+    log: pathlib.Path,
+    say: Callable[[str], None],
+    tools: Tools = DISKIMAGE_BUILDER,
+) -> None:
     """Make the virtual environment, or bring it up to the requirements.
 
     One that this command did not make and that has the tools is used as it is.
@@ -107,7 +134,8 @@ def set_up_venv(venv: pathlib.Path, log: pathlib.Path, say: Callable[[str], None
 
     def is_ready() -> bool:
         return (venv / 'bin' / tools.program).exists() and (
-            not marker.exists() or marker.read_text() == wanted)
+            not marker.exists() or marker.read_text() == wanted
+        )
 
     if is_ready():
         return
@@ -120,24 +148,35 @@ def set_up_venv(venv: pathlib.Path, log: pathlib.Path, say: Callable[[str], None
         except ImportError:
             install_packages(['python3-venv'], log, say)
         for command in (
-                [sys.executable, '-m', 'venv', str(venv)],
-                [str(venv / 'bin' / 'pip'), 'install',
-                 *(word for option, path in tools.files for word in (option, str(path)))]):
+            [sys.executable, '-m', 'venv', str(venv)],
+            [
+                str(venv / 'bin' / 'pip'),
+                'install',
+                *(word for option, path in tools.files for word in (option, str(path))),
+            ],
+        ):
             if _log_run(command, log) != 0:
-                raise Refusal(f'{tools.name} could not be installed ({" ".join(command)}).\n'
-                              f'What pip said is in {log}. Is the package index reached? pip reads '
-                              f'PIP_INDEX_URL, https_proxy and, for a private CA, PIP_CERT.')
+                raise Refusal(
+                    f'{tools.name} could not be installed ({" ".join(command)}).\n'
+                    f'What pip said is in {log}. Is the package index reached? pip reads '
+                    f'PIP_INDEX_URL, https_proxy and, for a private CA, PIP_CERT.'
+                )
         marker.write_text(wanted)
 
 
-def set_up_packages(venv: pathlib.Path, profiles: Sequence[str], log: pathlib.Path,
-                    say: Callable[[str], None]) -> None:
+def set_up_packages(
+    venv: pathlib.Path, profiles: Sequence[str], log: pathlib.Path, say: Callable[[str], None]
+) -> None:
     """Install what bindep.txt names for these profiles and the machine lacks."""
     bindep = venv / 'bin' / 'bindep'
     if not bindep.exists():  # a virtual environment of the caller's own
         return
-    done = subprocess.run([bindep, '--brief', '--file', BINDEP, *profiles],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        [bindep, '--brief', '--file', BINDEP, *profiles],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     if done.returncode != 0:
         packages = re.findall(r'(?m)^[a-z0-9][\w.+-]*$', done.stdout)
         if not packages:
@@ -151,15 +190,19 @@ def pip_environment(venv: pathlib.Path, environ: Mapping[str, str]) -> dict[str,
     The image's pip reads its variables; the files stay behind. Variables that are set already
     win, as they do in pip; local folders mean nothing in the image.
     """
-    done = subprocess.run([venv / 'bin' / 'pip', 'config', 'list'],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    done = subprocess.run(
+        [venv / 'bin' / 'pip', 'config', 'list'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     settings = {}
-    for name, value in re.findall(r"(?m)^(?:global|install)\.([\w-]+)=('.*'|\".*\")$",
-                                  done.stdout):
+    for name, value in re.findall(r"(?m)^(?:global|install)\.([\w-]+)=('.*'|\".*\")$", done.stdout):
         variable = 'PIP_' + name.upper().replace('-', '_')
         if name in PIP_SETTINGS and not environ.get(variable):
-            words = [word for word in ast.literal_eval(value).split()
-                     if not word.startswith('file:')]
+            words = [
+                word for word in ast.literal_eval(value).split() if not word.startswith('file:')
+            ]
             if words:
                 settings[variable] = ' '.join(words)
     return settings

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from typing import Any, List, Optional
+from typing import Any, Optional
 
 from localheat.compute.config import ComputeConfig
 from localheat.errors import LocalHeatError
@@ -20,7 +20,7 @@ CACHE = os.path.join(
 )
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: Optional[list[str]] = None) -> int:
     """Carry out a command.
 
     :returns: the exit code: 0, or 1 when it failed, or that of the command given to "run"
@@ -31,7 +31,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         return options.function(options) or 0
     except LocalHeatError as error:
-        print('localheat: %s' % error, file=sys.stderr)
+        print(f'localheat: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -76,19 +76,27 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 
 def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--image', action='append', default=[], metavar='[NAME=]FILE',
+        '--image',
+        action='append',
+        default=[],
+        metavar='[NAME=]FILE',
         help='an image that servers can have, qcow2 or raw; can be given several times',
     )
     parser.add_argument(
-        '--any-name', action='store_true',
+        '--any-name',
+        action='store_true',
         help='take any name of an image, flavor or network; images are then the first one',
     )
     parser.add_argument(
-        '--kind', choices=('qemu', 'chroot'), default='qemu',
+        '--kind',
+        choices=('qemu', 'chroot'),
+        default='qemu',
         help='how servers boot whose flavor is not called qemu or chroot (default: qemu)',
     )
     parser.add_argument(
-        '--cache', default=CACHE, metavar='FOLDER',
+        '--cache',
+        default=CACHE,
+        metavar='FOLDER',
         help='where what every new cloud needs is kept (default: %(default)s)',
     )
     parser.add_argument('--debug', action='store_true', help="more in the services' logs")
@@ -110,8 +118,8 @@ def _start(options: argparse.Namespace) -> None:
             options.directory, _compute(options), options.cache, bound=False, debug=options.debug
         )
     cloud.start()
-    print("The cloud is up. To use it: eval \"$(python -m localheat env %s)\""
-          % shlex.quote(options.directory))
+    directory = shlex.quote(options.directory)
+    print(f'The cloud is up. To use it: eval "$(python -m localheat env {directory})"')
 
 
 def _stop(options: argparse.Namespace) -> None:
@@ -120,13 +128,13 @@ def _stop(options: argparse.Namespace) -> None:
 
 def _env(options: argparse.Namespace) -> None:
     for name, value in State.load(os.path.abspath(options.directory)).environment().items():
-        print('export %s=%s' % (name, shlex.quote(value)))
+        print(f'export {name}={shlex.quote(value)}')
 
 
 def _status(options: argparse.Namespace) -> int:
     services = Cloud(options.directory).services.values()
     for service in services:
-        print('%-10s %s' % (service.name, 'running' if service.running else 'stopped'))
+        print(f'{service.name:10} {"running" if service.running else "stopped"}')
     return 0 if all(service.running for service in services) else 1
 
 

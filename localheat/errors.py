@@ -12,4 +12,4 @@ class LocalHeatError(Exception):
     """
 
     def __init__(self, message: str, hint: Optional[str] = None):
-        super().__init__(message if hint is None else '%s\n%s' % (message, hint))
+        super().__init__(message if hint is None else f'{message}\n{hint}')

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, List, Optional
+from typing import Any, Optional
 
 from localheat.errors import LocalHeatError
 
@@ -25,28 +25,28 @@ def require(program: str, package: str) -> str:
     # administrators' programs are not on every user's PATH
     path = shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
     if path is None:
-        raise LocalHeatError(
-            '%s is not installed.' % program, 'The package %s provides it.' % package
-        )
+        raise LocalHeatError(f'{program} is not installed.', f'The package {package} provides it.')
     return path
 
 
-def run(command: List[str], package: str) -> str:
+def run(command: list[str], package: str) -> str:
     """Run a program and return its output.
 
     :param package: what provides the program
     :raises LocalHeatError: when it is not installed or fails
     """
     done = subprocess.run(
-        [require(command[0], package)] + command[1:], stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+        [require(command[0], package)] + command[1:],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
-        raise LocalHeatError('%s failed: %s' % (' '.join(command), done.stderr.strip()))
+        raise LocalHeatError('{} failed: {}'.format(' '.join(command), done.stderr.strip()))
     return done.stdout
 
 
-def spawn_bound(command: List[str], package: str, **options: Any) -> subprocess.Popen:
+def spawn_bound(command: list[str], package: str, **options: Any) -> subprocess.Popen:
     """Start a process that the kernel kills when this one dies, however it dies.
 
     :param package: what provides the program
@@ -55,9 +55,7 @@ def spawn_bound(command: List[str], package: str, **options: Any) -> subprocess.
     argv = [require('setpriv', 'util-linux'), '--pdeathsig', 'KILL', '--']
     argv += [require(command[0], package)] + command[1:]
     options.setdefault('stdin', subprocess.DEVNULL)
-    return _spawner.submit(
-        subprocess.Popen, argv, start_new_session=True, **options
-    ).result()
+    return _spawner.submit(subprocess.Popen, argv, start_new_session=True, **options).result()
 
 
 def start_time(pid: int) -> Optional[str]:
@@ -66,7 +64,7 @@ def start_time(pid: int) -> Optional[str]:
     Together with the PID it names one process for ever.
     """
     try:
-        with open('/proc/%d/stat' % pid) as stream:
+        with open(f'/proc/{pid}/stat') as stream:
             # the name in parentheses can hold blanks
             fields = stream.read().rpartition(')')[2].split()
     except OSError:
@@ -82,7 +80,7 @@ class PidFile:
 
     def write(self, pid: int) -> None:
         with open(self.path, 'w') as stream:
-            stream.write('%d %s\n' % (pid, start_time(pid)))
+            stream.write(f'{pid} {start_time(pid)}\n')
 
     def pid(self) -> Optional[int]:
         """Return the PID if that very process still runs."""

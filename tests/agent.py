@@ -5,7 +5,8 @@ import json
 import os
 import pathlib
 import shutil
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 import fixtures
 
@@ -44,16 +45,18 @@ class Agent(fixtures.Fixture):
         if self._python:
             (self.box.bin / 'python3').unlink()
             (self.box.bin / 'python3').symlink_to(self._python)
-        self.box.env.update({
-            'HEAT_CONFIG_DEPLOYED': str(self.deployed),
-            'HEAT_CONFIG_DEPLOYED_OLD': str(self.old_deployed),
-            'HEAT_CONFIG_HOOKS': str(self.hooks),
-            'HEAT_CONFIG_LOGS': str(self.logs),
-            'HEAT_CONFIG_NOTIFY_PATIENCE': '0',
-            'HEAT_SCRIPT_OUTPUTS': str(self.folder / 'outputs'),
-            'HEAT_SCRIPT_WORKING': str(self.folder / 'working'),
-            'HEAT_SHELL_CONFIG': str(self.metadata),
-        })
+        self.box.env.update(
+            {
+                'HEAT_CONFIG_DEPLOYED': str(self.deployed),
+                'HEAT_CONFIG_DEPLOYED_OLD': str(self.old_deployed),
+                'HEAT_CONFIG_HOOKS': str(self.hooks),
+                'HEAT_CONFIG_LOGS': str(self.logs),
+                'HEAT_CONFIG_NOTIFY_PATIENCE': '0',
+                'HEAT_SCRIPT_OUTPUTS': str(self.folder / 'outputs'),
+                'HEAT_SCRIPT_WORKING': str(self.folder / 'working'),
+                'HEAT_SHELL_CONFIG': str(self.metadata),
+            }
+        )
 
     def install_hook(self, group: str, text: str, mode: int = 0o755) -> None:
         """Write a program that is a group's hook."""
@@ -90,8 +93,14 @@ class Agent(fixtures.Fixture):
         return sorted(name for name in os.listdir(self.deployed) if not name.endswith('.lock'))
 
 
-def script(name: str, text: str = 'true', *, url: Optional[str] = None,
-           inputs: Optional[Mapping[str, Any]] = None, **fields: Any) -> 'dict[str, Any]':
+def script(
+    name: str,
+    text: str = 'true',
+    *,
+    url: Optional[str] = None,
+    inputs: Optional[Mapping[str, Any]] = None,
+    **fields: Any,
+) -> 'dict[str, Any]':
     """A deployment of the group script, by CFN_SIGNAL; without a URL, of which none is awaited.
 
     :param name: its id, its name, and that of its resource.
@@ -101,5 +110,8 @@ def script(name: str, text: str = 'true', *, url: Optional[str] = None,
     if url:
         values['deploy_signal_id'] = url
     fields = dict({'id': name, 'name': name, 'config': f'#!/bin/sh\n{text}\n'}, **fields)
-    return deployments.load('script-cfn-signal' if url else 'script-no-signal',
-                            inputs=dict(values, **(inputs or {})), **fields)
+    return deployments.load(
+        'script-cfn-signal' if url else 'script-no-signal',
+        inputs=dict(values, **(inputs or {})),
+        **fields,
+    )

@@ -16,14 +16,20 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ELEMENTS = ROOT / 'elements'
 
 
-def load_scenarios(loader: unittest.TestLoader, tests: unittest.TestSuite,
-                   pattern: Any) -> unittest.TestSuite:
+def load_scenarios(
+    loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: Any
+) -> unittest.TestSuite:
     """The load_tests of a module whose classes have `scenarios`: each test once per scenario.
 
     A class with an empty list has no tests, where testscenarios alone would run them unprepared.
     """
-    return loader.suiteClass(testscenarios.generate_scenarios(
-        test for test in testtools.iterate_tests(tests) if getattr(test, 'scenarios', None) != []))
+    return loader.suiteClass(
+        testscenarios.generate_scenarios(
+            test
+            for test in testtools.iterate_tests(tests)
+            if getattr(test, 'scenarios', None) != []
+        )
+    )
 
 
 class TestCase(testtools.TestCase):

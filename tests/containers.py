@@ -61,16 +61,21 @@ class Engine(fixtures.Fixture):
         super().__init__()
         self.root = root
         #: What a command of the engine needs in its environment.
-        self.env: 'dict[str, str]' = {}
+        self.env: dict[str, str] = {}
 
     def ask(self, *arguments: str, stdin: bytes = b'', check: bool = True) -> str:
         """What a command of the engine prints."""
-        done = subprocess.run([self.program, *arguments], input=stdin, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=dict(os.environ, **self.env),
-                              timeout=PATIENCE)
+        done = subprocess.run(
+            [self.program, *arguments],
+            input=stdin,
+            capture_output=True,
+            env=dict(os.environ, **self.env),
+            timeout=PATIENCE,
+        )
         if check and done.returncode:
-            raise AssertionError(f'{self.program} {" ".join(arguments)}: '
-                                 f'{done.stderr.decode("utf-8", "replace")}')
+            raise AssertionError(
+                f'{self.program} {" ".join(arguments)}: {done.stderr.decode("utf-8", "replace")}'
+            )
         return done.stdout.decode()
 
     def running(self) -> 'list[str]':
@@ -83,7 +88,6 @@ class Engine(fixtures.Fixture):
 
 
 class Podman(Engine):
-
     program = 'podman'
 
     def _setUp(self) -> None:
@@ -91,7 +95,8 @@ class Podman(Engine):
         store = self.root / 'store'
         store.mkdir()
         (store / 'storage.conf').write_text(
-            f'[storage]\ndriver = "vfs"\ngraphroot = "{store}/graph"\nrunroot = "{store}/run"\n')
+            f'[storage]\ndriver = "vfs"\ngraphroot = "{store}/graph"\nrunroot = "{store}/run"\n'
+        )
         (store / 'containers.conf').write_text(
             '[engine]\n'
             'cgroup_manager = "cgroupfs"\nevents_logger = "file"\nlock_type = "file"\n'
@@ -99,9 +104,12 @@ class Podman(Engine):
             f'tmp_dir = "{store}/tmp"\n'
             '[containers]\n'
             'netns = "host"\nlog_driver = "k8s-file"\n'
-            'default_ulimits = ["nofile=20000:20000", "nproc=1000:1000"]\n')
-        self.env = {'CONTAINERS_CONF': str(store / 'containers.conf'),
-                    'CONTAINERS_STORAGE_CONF': str(store / 'storage.conf')}
+            'default_ulimits = ["nofile=20000:20000", "nproc=1000:1000"]\n'
+        )
+        self.env = {
+            'CONTAINERS_CONF': str(store / 'containers.conf'),
+            'CONTAINERS_STORAGE_CONF': str(store / 'storage.conf'),
+        }
         self.addCleanup(self.ask, 'rm', '--all', '--force', '--time=0', check=False)
         self.addCleanup(self.ask, 'pod', 'rm', '--all', '--force', '--time=0', check=False)
         # The first process of a container ignores signals that it does not expect.
@@ -109,7 +117,6 @@ class Podman(Engine):
 
 
 class Docker(Engine):
-
     program = 'docker'
 
     def _setUp(self) -> None:
@@ -120,10 +127,20 @@ class Docker(Engine):
         log = open(store / 'log', 'wb')
         self.addCleanup(log.close)
         daemon = subprocess.Popen(
-            ['dockerd', f'--host={self.env["DOCKER_HOST"]}', f'--data-root={store}/data',
-             f'--exec-root={store}/exec', f'--pidfile={store}/pid', '--storage-driver=vfs',
-             '--iptables=false', '--ip6tables=false', '--bridge=none'],
-            stdout=log, stderr=subprocess.STDOUT)
+            [
+                'dockerd',
+                f'--host={self.env["DOCKER_HOST"]}',
+                f'--data-root={store}/data',
+                f'--exec-root={store}/exec',
+                f'--pidfile={store}/pid',
+                '--storage-driver=vfs',
+                '--iptables=false',
+                '--ip6tables=false',
+                '--bridge=none',
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
         self.addCleanup(self._end, daemon)
         deadline = time.monotonic() + PATIENCE
         while not self.ask('version', '--format={{.Server.Version}}', check=False).strip():
@@ -144,5 +161,8 @@ class Docker(Engine):
             daemon.kill()
             daemon.wait()
         # It leaves this behind, and the folder could not be removed.
-        subprocess.run(['umount', self.root / 'docker/exec/netns/default'], check=False,
-                       stderr=subprocess.DEVNULL)
+        subprocess.run(
+            ['umount', self.root / 'docker/exec/netns/default'],
+            check=False,
+            stderr=subprocess.DEVNULL,
+        )

@@ -3,13 +3,15 @@
 
 import json
 import pathlib
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 FIXTURES = pathlib.Path(__file__).with_name('fixtures')
 
 
-def load(name: str, /, inputs: Optional[Mapping[str, Any]] = None,
-         **fields: Any) -> 'dict[str, Any]':
+def load(
+    name: str, /, inputs: Optional[Mapping[str, Any]] = None, **fields: Any
+) -> 'dict[str, Any]':
     """One deployment.
 
     :param name: a file of fixtures/deployments, without its suffix.

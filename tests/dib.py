@@ -4,7 +4,8 @@
 import functools
 import pathlib
 import re
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from imagebuild import resolve
 from tests import base, repository
@@ -13,8 +14,10 @@ HOME = resolve.HOME
 OWN_ELEMENTS = resolve.OWN_ELEMENTS
 RUN_PARTS = HOME / 'lib' / 'dib-run-parts'
 ELEMENTS_PATH = resolve.full_path(
-    folder for folder in (base.ROOT / name for name in repository.ELEMENT_FOLDERS)
-    if folder.is_dir())
+    folder
+    for folder in (base.ROOT / name for name in repository.ELEMENT_FOLDERS)
+    if folder.is_dir()
+)
 
 
 def all_elements() -> 'dict[str, Any]':
@@ -36,7 +39,7 @@ def brings_system(name: str) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def phases() -> 'frozenset[str]':
     """The folders that diskimage-builder's programs run."""
     source = ''.join(path.read_text() for path in (HOME / 'lib').iterdir() if path.is_file())
@@ -52,9 +55,11 @@ def copied(folder: pathlib.Path) -> 'Iterator[pathlib.Path]':
             yield relative
 
 
-@functools.lru_cache(maxsize=None)
-def _build_environment(elements: 'tuple[tuple[str, pathlib.Path], ...]', release: str,
-                       ) -> 'dict[str, str]':
+@functools.cache
+def _build_environment(
+    elements: 'tuple[tuple[str, pathlib.Path], ...]',
+    release: str,
+) -> 'dict[str, str]':
     return resolve.build_environment(dict(elements), {'ARCH': 'amd64', 'DIB_RELEASE': release})
 
 
@@ -63,8 +68,11 @@ def build_environment(elements: 'dict[str, pathlib.Path]', release: str) -> 'dic
     return _build_environment(tuple(elements.items()), release)
 
 
-def packages(elements: 'dict[str, pathlib.Path]', release: str, install_type: str,
-             ) -> 'dict[tuple[str, str], list[str]]':
+def packages(
+    elements: 'dict[str, pathlib.Path]',
+    release: str,
+    install_type: str,
+) -> 'dict[tuple[str, str], list[str]]':
     """The packages that a build installs for this checkout's elements.
 
     :param elements: the elements of the image and their folders.
@@ -72,6 +80,8 @@ def packages(elements: 'dict[str, pathlib.Path]', release: str, install_type: st
     :return: for each phase and element, the names that the package manager gets.
     """
     env = dict(build_environment(elements, release), DIB_DEFAULT_INSTALLTYPE=install_type)
-    return {(phase, element): names for (phase, element), names
-            in resolve.packages(elements, ELEMENTS_PATH, env).items()
-            if OWN_ELEMENTS not in elements[element].parents}
+    return {
+        (phase, element): names
+        for (phase, element), names in resolve.packages(elements, ELEMENTS_PATH, env).items()
+        if OWN_ELEMENTS not in elements[element].parents
+    }

@@ -59,13 +59,15 @@ def answer(wanted, argv):
 
 def main():
     tool, argv = os.path.basename(sys.argv[0]), sys.argv[1:]
-    before = record({
-        'tool': tool,
-        'argv': argv,
-        'cwd': os.getcwd(),
-        'env': dict(os.environ),
-        'stdin': sys.stdin.buffer.read().decode('utf-8', 'surrogateescape'),
-    })
+    before = record(
+        {
+            'tool': tool,
+            'argv': argv,
+            'cwd': os.getcwd(),
+            'env': dict(os.environ),
+            'stdin': sys.stdin.buffer.read().decode('utf-8', 'surrogateescape'),
+        }
+    )
     answers = json.loads(os.environ.get('FAKE_TOOL_ANSWERS', '{}')).get(tool) or [{}]
     return answer(answers[min(before, len(answers) - 1)], argv)
 

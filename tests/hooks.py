@@ -3,7 +3,8 @@
 
 import json
 import shutil
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from tests import base, deployments, sandbox
 
@@ -13,13 +14,13 @@ KEYS = {'deploy_stdout', 'deploy_stderr', 'deploy_status_code'}
 class HookTestCase(base.TestCase):
     """A test of one hook, which lies beside the shared library as it does on a server.
 
-        class PuppetTest(hooks.HookTestCase):
-            group = 'puppet'
+    class PuppetTest(hooks.HookTestCase):
+        group = 'puppet'
 
-            def test_inputs_are_facts(self):
-                self.fake('puppet')
-                self.deploy('puppet', inputs={'bar': 'x'})
-                self.assertEqual('x', self.calls('puppet')[0].env['FACTER_bar'])
+        def test_inputs_are_facts(self):
+            self.fake('puppet')
+            self.deploy('puppet', inputs={'bar': 'x'})
+            self.assertEqual('x', self.calls('puppet')[0].env['FACTER_bar'])
     """
 
     #: The group that the hook serves; its element is heat-config-<group>.
@@ -39,8 +40,9 @@ class HookTestCase(base.TestCase):
         for library in base.ELEMENTS.glob('heat-config/install.d/*.py'):
             shutil.copy(library, folder)
         self.hook = folder / self.group
-        shutil.copy(base.ELEMENTS / f'heat-config-{self.group}/install.d/hook-{self.group}.py',
-                    self.hook)
+        shutil.copy(
+            base.ELEMENTS / f'heat-config-{self.group}/install.d/hook-{self.group}.py', self.hook
+        )
         self.working = self.root / 'working'
         self.outputs = self.root / 'outputs'
         variable = 'HEAT_' + self.group.upper().replace('-', '_')
@@ -48,14 +50,24 @@ class HookTestCase(base.TestCase):
         self.sandbox.env[variable + '_OUTPUTS'] = str(self.outputs)
         self.sandbox.env.update({name: str(self.root / path) for name, path in self.paths.items()})
 
-    def run_hook(self, deployment: Any, env: Optional[Mapping[str, str]] = None,
-                 python: Optional[sandbox.PathLike] = None) -> sandbox.Completed:
+    def run_hook(
+        self,
+        deployment: Any,
+        env: Optional[Mapping[str, str]] = None,
+        python: Optional[sandbox.PathLike] = None,
+    ) -> sandbox.Completed:
         """Run the hook on whatever it is to get on its standard input."""
         return self.run_script(self.hook, stdin=deployment, env=env, python=python)
 
-    def deploy(self, name: str, /, inputs: Optional[Mapping[str, Any]] = None,
-               env: Optional[Mapping[str, str]] = None,
-               python: Optional[sandbox.PathLike] = None, **fields: Any) -> 'dict[str, Any]':
+    def deploy(
+        self,
+        name: str,
+        /,
+        inputs: Optional[Mapping[str, Any]] = None,
+        env: Optional[Mapping[str, str]] = None,
+        python: Optional[sandbox.PathLike] = None,
+        **fields: Any,
+    ) -> 'dict[str, Any]':
         """Run the hook on a recorded deployment, and return its response.
 
         It must exit with 0 and print one JSON object with the three keys that Heat knows.

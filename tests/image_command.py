@@ -20,8 +20,12 @@ class ImageCommandTestCase(base.TestCase):
         super().setUp()
         self.images = self.root / 'images'
         self.images.mkdir()
-        self.env = {'HEAT_IMAGE_VENV': sys.prefix, 'DIB_IMAGE_CACHE': str(self.root / 'cache'),
-                    'HEAT_IMAGE_BUILD_GIB': '0.01', 'HEAT_IMAGE_INSTALL': '0'}
+        self.env = {
+            'HEAT_IMAGE_VENV': sys.prefix,
+            'DIB_IMAGE_CACHE': str(self.root / 'cache'),
+            'HEAT_IMAGE_BUILD_GIB': '0.01',
+            'HEAT_IMAGE_INSTALL': '0',
+        }
 
     def build(self, *args: str, **env: str):
         return self.run_program([self.command, *args], env={**self.env, **env}, cwd=self.images)

@@ -30,8 +30,11 @@ def outcome(test: Test) -> str:
 
 def text(test: Test) -> str:
     """All that a test left to read: its traceback, its output, the reason of its skipping."""
-    parts = (detail.as_text().strip() for _, detail in sorted(test['details'].items())
-             if detail.content_type.type == 'text')
+    parts = (
+        detail.as_text().strip()
+        for _, detail in sorted(test['details'].items())
+        if detail.content_type.type == 'text'
+    )
     return '\n\n'.join(part for part in parts if part)
 
 
@@ -57,7 +60,7 @@ class Starts(testtools.StreamResult):
 
 def follow(dots: bool) -> 'tuple[list[Test], str]':
     """Show the tests of the stream while it runs; return them, and what the runner printed."""
-    tests: 'list[Test]' = []
+    tests: list[Test] = []
 
     def ended(test: Test) -> None:
         if test['status'] == 'exists':

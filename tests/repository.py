@@ -16,7 +16,7 @@ ELEMENT_FOLDERS = ('elements', 'test-image/elements')
 SERVER_FOLDERS = ELEMENT_FOLDERS + ('boot-config',)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def names() -> 'tuple[str, ...]':
     """Paths, relative to the checkout, of all files and links that git has, or would take.
 
@@ -25,14 +25,23 @@ def names() -> 'tuple[str, ...]':
     if (ROOT / '.git').exists():
         listed = subprocess.run(
             ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-            cwd=ROOT, stdout=subprocess.PIPE, check=True)
-        found = {name for name in os.fsdecode(listed.stdout).split('\0')
-                 if os.path.lexists(ROOT / name) and name}
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        found = {
+            name
+            for name in os.fsdecode(listed.stdout).split('\0')
+            if os.path.lexists(ROOT / name) and name
+        }
     else:
-        found = {os.path.relpath(os.path.join(folder, name), ROOT)
-                 for folder, folders, names in os.walk(ROOT) for name in folders + names
-                 if not os.path.isdir(os.path.join(folder, name))
-                 or os.path.islink(os.path.join(folder, name))}
+        found = {
+            os.path.relpath(os.path.join(folder, name), ROOT)
+            for folder, folders, names in os.walk(ROOT)
+            for name in folders + names
+            if not os.path.isdir(os.path.join(folder, name))
+            or os.path.islink(os.path.join(folder, name))
+        }
         found = {name for name in found if not re.search(r'(^|/)(\.|__pycache__/)', name)}
     return tuple(sorted(found))
 
@@ -42,14 +51,15 @@ def links() -> 'list[str]':
     return [name for name in names() if (ROOT / name).is_symlink()]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def files() -> 'tuple[str, ...]':
     """The regular files among names()."""
-    return tuple(name for name in names()
-                 if (ROOT / name).is_file() and not (ROOT / name).is_symlink())
+    return tuple(
+        name for name in names() if (ROOT / name).is_file() and not (ROOT / name).is_symlink()
+    )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def first_line(name: str) -> str:
     with open(ROOT / name, encoding='utf-8', errors='replace') as stream:
         return stream.readline()
@@ -69,8 +79,11 @@ def is_python(name: str) -> bool:
 
 
 def is_shell(name: str) -> bool:
-    return (name.endswith(('.sh', '.bash')) or '/environment.d/' in name
-            or interpreter(name) in ('sh', 'bash', 'dash'))
+    return (
+        name.endswith(('.sh', '.bash'))
+        or '/environment.d/' in name
+        or interpreter(name) in ('sh', 'bash', 'dash')
+    )
 
 
 def is_yaml(name: str) -> bool:
@@ -90,8 +103,12 @@ def is_generated(name: str) -> bool:
 
 def elements() -> 'list[pathlib.Path]':
     """The folders of all elements."""
-    return sorted(path for folder in ELEMENT_FOLDERS for path in (ROOT / folder).glob('*')
-                  if path.is_dir() and not path.name.startswith('.'))
+    return sorted(
+        path
+        for folder in ELEMENT_FOLDERS
+        for path in (ROOT / folder).glob('*')
+        if path.is_dir() and not path.name.startswith('.')
+    )
 
 
 def scenarios(*kinds: Callable[[str], Any]) -> 'list[tuple[str, dict[str, str]]]':

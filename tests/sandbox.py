@@ -14,7 +14,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional, Union
 
 import fixtures
 
@@ -59,9 +60,9 @@ class Sandbox(fixtures.Fixture):
     def __init__(self, guard: bool = True) -> None:
         super().__init__()
         self._guard = guard
-        self._announced: 'set[str]' = set()
-        self._unannounced: 'list[str]' = []
-        self._answers: 'dict[str, list[dict[str, Any]]]' = {}
+        self._announced: set[str] = set()
+        self._unannounced: list[str] = []
+        self._answers: dict[str, list[dict[str, Any]]] = {}
 
     def _setUp(self) -> None:
         self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -104,7 +105,8 @@ class Sandbox(fixtures.Fixture):
             raise UnannouncedProcess(
                 f'the test started {", ".join(sorted(set(self._unannounced)))}, which it did not '
                 'announce; sandbox.announce() makes a real program available, sandbox.fake() a '
-                'fake one')
+                'fake one'
+            )
 
     def announce(self, *programs: str) -> None:
         """Let the test, and what it runs, start these real programs; names on the caller's PATH.
@@ -136,9 +138,14 @@ class Sandbox(fixtures.Fixture):
             calls = [Call(**json.loads(line)) for line in lines]
         return [call for call in calls if tool in (None, call.tool)]
 
-    def run(self, argv: Sequence[PathLike], stdin: Any = '',
-            env: Optional[Mapping[str, str]] = None,
-            cwd: Optional[PathLike] = None, timeout: float = 120) -> Completed:
+    def run(
+        self,
+        argv: Sequence[PathLike],
+        stdin: Any = '',
+        env: Optional[Mapping[str, str]] = None,
+        cwd: Optional[PathLike] = None,
+        timeout: float = 120,
+    ) -> Completed:
         """Run a program to its end in these surroundings.
 
         :param argv: the program, as a path or as a name on the sandbox's PATH, and its arguments.
@@ -157,20 +164,30 @@ class Sandbox(fixtures.Fixture):
             argv[0] = str(self.bin / argv[0])
         self._announced.add(argv[0])
         process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=dict(self.env, **(env or {})), cwd=cwd or self.root, start_new_session=True)
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(self.env, **(env or {})),
+            cwd=cwd or self.root,
+            start_new_session=True,
+        )
         try:
             stdout, stderr = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
-            raise AssertionError(f'{argv} did not end in {timeout} s\nstdout: {stdout!r}\n'
-                                 f'stderr: {stderr!r}') from None
-        return Completed(process.returncode, *(
-            stream.decode('utf-8', 'backslashreplace') for stream in (stdout, stderr)))
+            raise AssertionError(
+                f'{argv} did not end in {timeout} s\nstdout: {stdout!r}\nstderr: {stderr!r}'
+            ) from None
+        return Completed(
+            process.returncode,
+            *(stream.decode('utf-8', 'backslashreplace') for stream in (stdout, stderr)),
+        )
 
-    def run_script(self, script: PathLike, *args: str, python: Optional[PathLike] = None,
-                   **options: Any) -> Completed:
+    def run_script(
+        self, script: PathLike, *args: str, python: Optional[PathLike] = None, **options: Any
+    ) -> Completed:
         """Run a Python script with an interpreter; other options as in run().
 
         :param python: the interpreter; by default the plain one, as a server would use it.

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Optional, Union
 import fixtures
 
 # What Heat's pre-signed URLs have behind their address.
-SIGNED = ('/v1/signal/arn%3Aopenstack%3Aheat%3A%3Ap%3Astacks/s/1/resources/{}?Timestamp={}'
-          '&SignatureMethod=HmacSHA256&AWSAccessKeyId=key&SignatureVersion=2&Signature=SECRET')
+SIGNED = (
+    '/v1/signal/arn%3Aopenstack%3Aheat%3A%3Ap%3Astacks/s/1/resources/{}?Timestamp={}'
+    '&SignatureMethod=HmacSHA256&AWSAccessKeyId=key&SignatureVersion=2&Signature=SECRET'
+)
 
 
 class Request(NamedTuple):
@@ -20,12 +22,12 @@ class Request(NamedTuple):
     method: str
     path: str
     headers: 'dict[str, str]'
-    body: Any   # of JSON
+    body: Any  # of JSON
 
 
 class Answer(NamedTuple):
     status: int = 200
-    body: Any = None    # sent as JSON
+    body: Any = None  # sent as JSON
     headers: 'dict[str, str]' = {}
 
 
@@ -44,8 +46,8 @@ class SignalServer(fixtures.Fixture):
         super().__init__()
         self.answers = list(answers) or [200]
         #: Answers that depend on the method and path, which go before the others.
-        self.routes: 'dict[tuple[str, str], Programmed]' = {}
-        self.requests: 'list[Request]' = []
+        self.routes: dict[tuple[str, str], Programmed] = {}
+        self.requests: list[Request] = []
         self._certificate = certificate
         self._lock = threading.Lock()
         self._server: Any = None
@@ -87,8 +89,11 @@ class SignalServer(fixtures.Fixture):
 
     def bodies(self, name: str = '') -> 'list[Any]':
         """What was sent to signed(name), or to anywhere, in order."""
-        return [request.body for request in self.requests
-                if not name or f'/resources/{name}?' in request.path]
+        return [
+            request.body
+            for request in self.requests
+            if not name or f'/resources/{name}?' in request.path
+        ]
 
     def answer(self, request: Request) -> Programmed:
         with self._lock:
@@ -100,7 +105,6 @@ class SignalServer(fixtures.Fixture):
 
 
 class Server(http.server.ThreadingHTTPServer):
-
     daemon_threads = True
     request_queue_size = 64
 
@@ -111,15 +115,19 @@ class Server(http.server.ThreadingHTTPServer):
 def handler_for(server: SignalServer) -> Any:
 
     class Handler(http.server.BaseHTTPRequestHandler):
-
         def handle_any(self) -> None:
             length = int(self.headers.get('Content-Length') or 0)
             text = self.rfile.read(length)
-            if len(text) < length:      # the client died; no server would take this
+            if len(text) < length:  # the client died; no server would take this
                 return
-            answer = server.answer(Request(
-                self.command, self.path, {k.lower(): v for k, v in self.headers.items()},
-                json.loads(text) if text else None))
+            answer = server.answer(
+                Request(
+                    self.command,
+                    self.path,
+                    {k.lower(): v for k, v in self.headers.items()},
+                    json.loads(text) if text else None,
+                )
+            )
             self.close_connection = True
             if answer == 'close':
                 return

@@ -6,8 +6,9 @@ import zipfile
 from typing import Union
 
 
-def write_wheel(folder: Union[str, pathlib.Path], project: str, version: str, program: str,
-                requires: str = '') -> pathlib.Path:
+def write_wheel(
+    folder: Union[str, pathlib.Path], project: str, version: str, program: str, requires: str = ''
+) -> pathlib.Path:
     """Write a wheel.
 
     :param program: the text of its module, which is named after the project.
@@ -22,7 +23,8 @@ def write_wheel(folder: Union[str, pathlib.Path], project: str, version: str, pr
     with zipfile.ZipFile(path, 'w') as wheel:
         wheel.writestr(name + '.py', program)
         wheel.writestr(info + '/METADATA', metadata)
-        wheel.writestr(info + '/WHEEL',
-                       'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
+        wheel.writestr(
+            info + '/WHEEL', 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n'
+        )
         wheel.writestr(info + '/RECORD', f'{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n')
     return path

@@ -2,7 +2,8 @@
 """Servers: their consoles, and their power."""
 
 import time
-from typing import Any, Dict, List, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from localheat.client.session import connect
 from localheat.errors import LocalHeatError
@@ -17,13 +18,14 @@ class Servers:
     def __init__(self, environment: Mapping[str, str]):
         self._session = connect(environment)
         self._filter = {
-            'service_type': 'compute', 'interface': environment.get('OS_INTERFACE', 'public'),
+            'service_type': 'compute',
+            'interface': environment.get('OS_INTERFACE', 'public'),
         }
 
-    def list(self) -> List[Dict[str, Any]]:
+    def list(self) -> list[dict[str, Any]]:
         return self._get('/servers/detail')['servers']
 
-    def show(self, server: str) -> Dict[str, Any]:
+    def show(self, server: str) -> dict[str, Any]:
         return self._get('/servers/' + server)['server']
 
     def console(self, server: str, lines: int = 100) -> str:
@@ -47,12 +49,12 @@ class Servers:
         """Begin to delete a server."""
         self._session.delete('/servers/' + server, endpoint_filter=self._filter)
 
-    def _get(self, path: str) -> Dict[str, Any]:
+    def _get(self, path: str) -> dict[str, Any]:
         return self._session.get(path, endpoint_filter=self._filter).json()
 
     def _act(self, server: str, action: str, arguments: Any = None) -> Any:
         answer = self._session.post(
-            '/servers/%s/action' % server, json={action: arguments}, endpoint_filter=self._filter
+            f'/servers/{server}/action', json={action: arguments}, endpoint_filter=self._filter
         )
         return answer.json() if answer.content else None
 
@@ -63,9 +65,7 @@ class Servers:
             if shown['status'] == status and not shown['OS-EXT-STS:task_state']:
                 return
             if shown['status'] == 'ERROR':
-                raise LocalHeatError('Server %s: %s' % (server, shown['fault']['message']))
+                raise LocalHeatError('Server {}: {}'.format(server, shown['fault']['message']))
             if time.monotonic() > end:
-                raise LocalHeatError(
-                    'Server %s is still %s after %d s.' % (server, shown['status'], limit)
-                )
+                raise LocalHeatError(f'Server {server} is still {shown["status"]} after {limit} s.')
             time.sleep(0.2)

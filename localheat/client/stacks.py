@@ -3,7 +3,8 @@
 
 import json
 import time
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
 
 from heatclient import exc
 from heatclient.client import Client
@@ -28,7 +29,9 @@ class Stacks:
     def __init__(self, environment: Mapping[str, str]):
         self.servers = Servers(environment)
         self.heat = Client(
-            '1', session=connect(environment), region_name=environment['OS_REGION_NAME'],
+            '1',
+            session=connect(environment),
+            region_name=environment['OS_REGION_NAME'],
             interface=environment.get('OS_INTERFACE', 'public'),
         )
 
@@ -52,9 +55,9 @@ class Stacks:
                 stack_name=name, timeout_mins=timeout_minutes, **arguments
             )
         except exc.HTTPException as error:
-            raise LocalHeatError('Heat refuses %s: %s' % (template, _reason(error)))
+            raise LocalHeatError(f'Heat refuses {template}: {_reason(error)}')
         except ConnectFailure as error:
-            raise LocalHeatError('Heat cannot be reached: %s' % error)
+            raise LocalHeatError(f'Heat cannot be reached: {error}')
         return Stack(self, made['stack']['id'], template)
 
     def get(self, name: str, template: str) -> 'Stack':
@@ -116,7 +119,7 @@ class Stack:
             except ConnectFailure as error:
                 # Heat may be on its way back
                 if time.monotonic() > end:
-                    raise StackFailed('Heat cannot be reached: %s' % error)
+                    raise StackFailed(f'Heat cannot be reached: {error}')
                 time.sleep(step)
                 continue
             action, status = stack.stack_status.split('_', 1)
@@ -125,7 +128,7 @@ class Stack:
             if action == self._action and status == 'FAILED':
                 raise StackFailed(self._failure(stack.stack_status, stack.stack_status_reason))
             if time.monotonic() > end:
-                what = '%s after %d s' % (stack.stack_status, limit)
+                what = f'{stack.stack_status} after {limit} s'
                 raise StackFailed(self._failure(what, stack.stack_status_reason))
             time.sleep(step)
 
@@ -133,20 +136,20 @@ class Stack:
     def status(self) -> str:
         return self._heat.stacks.get(self.id, resolve_outputs=False).stack_status
 
-    def outputs(self) -> Dict[str, Any]:
+    def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs: values by name."""
         stack = self._heat.stacks.get(self.id)
         return {item['output_key']: item.get('output_value') for item in stack.outputs}
 
-    def resources(self, depth: int = 2) -> List[Any]:
+    def resources(self, depth: int = 2) -> list[Any]:
         """Return the stack's resources, those of nested stacks too."""
         return self._heat.resources.list(self.id, nested_depth=depth)
 
-    def events(self) -> List[Any]:
+    def events(self) -> list[Any]:
         """Return what happened to the resources, in order."""
         return self._heat.events.list(self.id, nested_depth=2, sort_dir='asc')
 
-    def metadata(self, resource: str) -> Dict[str, Any]:
+    def metadata(self, resource: str) -> dict[str, Any]:
         """Return a resource's metadata; a server's is what its agent gets."""
         return self._heat.resources.metadata(self.id, resource)
 
@@ -159,15 +162,15 @@ class Stack:
 
     def _failure(self, what: str, reason: str) -> str:
         """Tell what failed: the resources that did or that are not done, and servers' consoles."""
-        lines = ['Stack %s: %s: %s' % (self.id, what, reason)]
+        lines = [f'Stack {self.id}: {what}: {reason}']
         for resource in self.resources():
             if not resource.resource_status.endswith('COMPLETE'):
-                lines.append('%s: %s: %s' % (
-                    resource.resource_name, resource.resource_status,
-                    resource.resource_status_reason,
-                ))
+                lines.append(
+                    f'{resource.resource_name}: {resource.resource_status}: '
+                    f'{resource.resource_status_reason}'
+                )
             if resource.resource_type == 'OS::Nova::Server' and resource.physical_resource_id:
-                lines.append('Console of %s:' % resource.resource_name)
+                lines.append(f'Console of {resource.resource_name}:')
                 lines.append(self._console(resource.physical_resource_id))
         return '\n'.join(lines)
 
@@ -176,12 +179,12 @@ class Stack:
             return self._stacks.servers.console(server, 40)
         except Exception as error:
             # it must not hide the failure that is told of
-            return '(not available: %s)' % error
+            return f'(not available: {error})'
 
 
 def _arguments(
     template: str, parameters: Optional[Mapping[str, Any]], environments: Sequence[str]
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Return what Heat's API takes for files and parameters.
 
     :raises LocalHeatError: when a file is missing or not YAML
@@ -192,9 +195,11 @@ def _arguments(
             env_paths=list(environments)
         )
     except (exc.CommandError, OSError, ValueError) as error:
-        raise LocalHeatError('%s cannot be used: %s' % (template, error))
+        raise LocalHeatError(f'{template} cannot be used: {error}')
     return {
-        'template': content, 'files': dict(files, **more), 'environment': environment,
+        'template': content,
+        'files': dict(files, **more),
+        'environment': environment,
         'parameters': dict(parameters or {}),
     }
 

@@ -5,7 +5,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from typing import Dict, Optional, Tuple
+from typing import Optional
 
 
 class Tokens:
@@ -18,7 +18,7 @@ class Tokens:
 
     def __init__(self, url: str):
         self._url = url
-        self._known: Dict[str, Tuple[float, str]] = {}
+        self._known: dict[str, tuple[float, str]] = {}
 
     def project(self, token: str) -> Optional[str]:
         """Return the id of the project that a valid token is for, None when it is not valid."""

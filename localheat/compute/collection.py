@@ -3,11 +3,11 @@
 
 import threading
 import uuid
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Optional
 
 from localheat.compute.http import Request, Router, not_found
 
-Item = Dict[str, Any]
+Item = dict[str, Any]
 
 
 class Collection:
@@ -28,7 +28,7 @@ class Collection:
     ):
         self.singular = singular
         self.plural = plural
-        self.items: Dict[str, Item] = {}
+        self.items: dict[str, Item] = {}
         self._complete = complete
         self._changed = changed
         # one item at a time is completed, so that no two get the same address
@@ -65,7 +65,7 @@ class Collection:
         del self.items[identifier]
         self._changed()
 
-    def select(self, **query: str) -> List[Item]:
+    def select(self, **query: str) -> list[Item]:
         """Return the items that have these values, in those of the fields that they have."""
         return [
             item

@@ -4,7 +4,6 @@
 import dataclasses
 import json
 import os
-from typing import Dict
 
 from localheat import files
 from localheat.errors import LocalHeatError
@@ -20,7 +19,7 @@ class ComputeConfig:
     :param kind: the kind of server that boots for a flavor other than "qemu" and "chroot"
     """
 
-    images: Dict[str, str] = dataclasses.field(default_factory=dict)
+    images: dict[str, str] = dataclasses.field(default_factory=dict)
     any_name: bool = False
     kind: str = 'qemu'
 
@@ -41,7 +40,7 @@ class ComputeConfig:
         for name, path in self.images.items():
             if not os.path.isfile(path):
                 raise LocalHeatError(
-                    'Image %s: there is no file %s' % (name, path),
+                    f'Image {name}: there is no file {path}',
                     'Build one with ./build-heat-image.sh, or name another file.',
                 )
             self.images[name] = os.path.abspath(path)

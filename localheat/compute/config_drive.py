@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import tempfile
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 from localheat import process
 from localheat.errors import LocalHeatError
@@ -19,9 +19,16 @@ from localheat.servers.network import METADATA, NOBODY
 
 # each version, and what came with it; a version has all that the earlier ones have
 VERSIONS = (
-    ('2012-08-10', ()), ('2013-04-04', ()), ('2013-10-17', ('vendor_data',)),
-    ('2015-10-15', ('network_data',)), ('2016-06-30', ()), ('2016-10-06', ('vendor_data2',)),
-    ('2017-02-22', ()), ('2018-08-27', ()), ('2020-10-14', ()), ('latest', ()),
+    ('2012-08-10', ()),
+    ('2013-04-04', ()),
+    ('2013-10-17', ('vendor_data',)),
+    ('2015-10-15', ('network_data',)),
+    ('2016-06-30', ()),
+    ('2016-10-06', ('vendor_data2',)),
+    ('2017-02-22', ()),
+    ('2018-08-27', ()),
+    ('2020-10-14', ()),
+    ('latest', ()),
 )
 EC2_VERSIONS = ('2009-04-04', 'latest')
 
@@ -41,11 +48,11 @@ class Instance:
     mac: str
     network: str
     mtu: int = 1500
-    metadata: Dict[str, str] = dataclasses.field(default_factory=dict)
-    keys: Dict[str, str] = dataclasses.field(default_factory=dict)
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+    keys: dict[str, str] = dataclasses.field(default_factory=dict)
     admin_password: str = ''
     user_data: Optional[bytes] = None
-    vendor_data: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    vendor_data: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def hostname(self) -> str:
@@ -54,35 +61,43 @@ class Instance:
         return ''.join(letters).lower().strip('-')[:63] or 'server-' + self.id
 
 
-def contents(instance: Instance) -> Dict[str, bytes]:
+def contents(instance: Instance) -> dict[str, bytes]:
     """Return the drive's files: contents by path."""
     documents = {
-        'meta_data': _meta_data(instance), 'network_data': _network_data(instance),
-        'vendor_data': instance.vendor_data, 'vendor_data2': {},
+        'meta_data': _meta_data(instance),
+        'network_data': _network_data(instance),
+        'vendor_data': instance.vendor_data,
+        'vendor_data2': {},
     }
     encoded = {name: json.dumps(document).encode() for name, document in documents.items()}
     result = {}
     names = ['meta_data']
     for version, additions in VERSIONS:
         names.extend(additions)
-        folder = 'openstack/%s/' % version
+        folder = f'openstack/{version}/'
         result.update({folder + name + '.json': encoded[name] for name in names})
         if instance.user_data is not None:
             result[folder + 'user_data'] = instance.user_data
     ec2 = json.dumps(_ec2_meta_data(instance)).encode()
     for version in EC2_VERSIONS:
-        result['ec2/%s/meta-data.json' % version] = ec2
+        result[f'ec2/{version}/meta-data.json'] = ec2
         if instance.user_data is not None:
-            result['ec2/%s/user-data' % version] = instance.user_data
+            result[f'ec2/{version}/user-data'] = instance.user_data
     return result
 
 
-def _meta_data(instance: Instance) -> Dict[str, Any]:
+def _meta_data(instance: Instance) -> dict[str, Any]:
     seed = bytes(random.randrange(256) for _ in range(512))
     document = {
-        'uuid': instance.id, 'hostname': instance.hostname, 'name': instance.name,
-        'launch_index': 0, 'availability_zone': 'nova', 'project_id': instance.project,
-        'random_seed': base64.b64encode(seed).decode(), 'devices': [], 'dedicated_cpus': [],
+        'uuid': instance.id,
+        'hostname': instance.hostname,
+        'name': instance.name,
+        'launch_index': 0,
+        'availability_zone': 'nova',
+        'project_id': instance.project,
+        'random_seed': base64.b64encode(seed).decode(),
+        'devices': [],
+        'dedicated_cpus': [],
         'admin_pass': instance.admin_password,
     }
     if instance.metadata:
@@ -95,35 +110,52 @@ def _meta_data(instance: Instance) -> Dict[str, Any]:
     return document
 
 
-def _network_data(instance: Instance) -> Dict[str, Any]:
+def _network_data(instance: Instance) -> dict[str, Any]:
     # Without this route, a request to the metadata service would end at the metadata service of
     # the machine that runs all this, where that is a cloud server itself.
     route = {'network': METADATA, 'netmask': '255.255.255.255', 'gateway': NOBODY}
     return {
-        'links': [{
-            'id': 'tap0', 'vif_id': 'tap0', 'type': 'ovs', 'mtu': instance.mtu,
-            'ethernet_mac_address': instance.mac,
-        }],
-        'networks': [{
-            'id': 'network0', 'type': 'ipv4_dhcp', 'link': 'tap0',
-            'network_id': instance.network, 'routes': [route],
-        }],
+        'links': [
+            {
+                'id': 'tap0',
+                'vif_id': 'tap0',
+                'type': 'ovs',
+                'mtu': instance.mtu,
+                'ethernet_mac_address': instance.mac,
+            }
+        ],
+        'networks': [
+            {
+                'id': 'network0',
+                'type': 'ipv4_dhcp',
+                'link': 'tap0',
+                'network_id': instance.network,
+                'routes': [route],
+            }
+        ],
         'services': [],
     }
 
 
-def _ec2_meta_data(instance: Instance) -> Dict[str, Any]:
+def _ec2_meta_data(instance: Instance) -> dict[str, Any]:
     return {
-        'ami-id': 'ami-00000001', 'ami-launch-index': 0, 'ami-manifest-path': 'FIXME',
+        'ami-id': 'ami-00000001',
+        'ami-launch-index': 0,
+        'ami-manifest-path': 'FIXME',
         'block-device-mapping': {'ami': 'vda', 'root': '/dev/vda'},
-        'hostname': instance.hostname, 'instance-action': 'none',
-        'instance-id': 'i-' + instance.id[:8], 'instance-type': 'm1.small',
-        'local-hostname': instance.hostname, 'local-ipv4': instance.address,
-        'placement': {'availability-zone': 'nova'}, 'public-hostname': instance.hostname,
-        'public-ipv4': '', 'reservation-id': 'r-' + instance.id[:8],
+        'hostname': instance.hostname,
+        'instance-action': 'none',
+        'instance-id': 'i-' + instance.id[:8],
+        'instance-type': 'm1.small',
+        'local-hostname': instance.hostname,
+        'local-ipv4': instance.address,
+        'placement': {'availability-zone': 'nova'},
+        'public-hostname': instance.hostname,
+        'public-ipv4': '',
+        'reservation-id': 'r-' + instance.id[:8],
         'security-groups': ['default'],
         'public-keys': {
-            str(number): {'_name': '%d=%s' % (number, name), 'openssh-key': key}
+            str(number): {'_name': f'{number}={name}', 'openssh-key': key}
             for number, (name, key) in enumerate(instance.keys.items())
         },
     }
@@ -144,8 +176,23 @@ def write(instance: Instance, path: str) -> None:
             with open(target, 'wb') as stream:
                 stream.write(content)
         process.run(
-            [maker, '-o', path, '-ldots', '-allow-lowercase', '-allow-multidot', '-l',
-             '-publisher', 'localheat', '-quiet', '-J', '-r', '-V', 'config-2', folder],
+            [
+                maker,
+                '-o',
+                path,
+                '-ldots',
+                '-allow-lowercase',
+                '-allow-multidot',
+                '-l',
+                '-publisher',
+                'localheat',
+                '-quiet',
+                '-J',
+                '-r',
+                '-V',
+                'config-2',
+                folder,
+            ],
             'genisoimage',
         )
     os.chmod(path, 0o600)

@@ -4,12 +4,19 @@
 import dataclasses
 import json
 import re
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Optional
 from urllib.parse import parse_qs
 
 REASONS = {
-    200: 'OK', 201: 'Created', 202: 'Accepted', 204: 'No Content', 300: 'Multiple Choices',
-    400: 'Bad Request', 401: 'Unauthorized', 404: 'Not Found', 409: 'Conflict',
+    200: 'OK',
+    201: 'Created',
+    202: 'Accepted',
+    204: 'No Content',
+    300: 'Multiple Choices',
+    400: 'Bad Request',
+    401: 'Unauthorized',
+    404: 'Not Found',
+    409: 'Conflict',
     500: 'Internal Server Error',
 }
 
@@ -24,7 +31,7 @@ class ApiError(Exception):
 
 
 def not_found(kind: str, name: str) -> ApiError:
-    return ApiError(404, '%s %s could not be found.' % (kind, name))
+    return ApiError(404, f'{kind} {name} could not be found.')
 
 
 @dataclasses.dataclass
@@ -40,12 +47,12 @@ class Request:
     method: str
     path: str
     base: str
-    query: Dict[str, str]
-    body: Dict[str, Any]
+    query: dict[str, str]
+    body: dict[str, Any]
     project: str = ''
 
 
-Answer = Tuple[int, Any]
+Answer = tuple[int, Any]
 Handler = Callable[..., Answer]
 
 
@@ -55,9 +62,9 @@ class Router:
     :param error: makes the body of an error from its status and message, for each API has its own
     """
 
-    def __init__(self, error: Callable[[int, str], Dict[str, Any]]):
+    def __init__(self, error: Callable[[int, str], dict[str, Any]]):
         self._error = error
-        self._routes: List[Tuple[str, 're.Pattern[str]', Handler]] = []
+        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
 
     def route(self, method: str, path: str) -> Callable[[Handler], Handler]:
         """Declare a handler, which gets the request and what stands for ``{}`` in the path."""
@@ -76,17 +83,17 @@ class Router:
                 match = pattern.match(request.path)
                 if match and method == request.method:
                     return handler(request, *match.groups())
-            raise ApiError(404, '%s %s is not provided here.' % (request.method, request.path))
+            raise ApiError(404, f'{request.method} {request.path} is not provided here.')
         except ApiError as error:
             return error.status, self._error(error.status, error.message)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # what a malformed body leads to
-            return 400, self._error(400, '%s: %s' % (type(error).__name__, error))
+            return 400, self._error(400, f'{type(error).__name__}: {error}')
 
 
 def application(
-    apis: Dict[str, Router], project_of: Callable[[str], Optional[str]]
-) -> Callable[..., List[bytes]]:
+    apis: dict[str, Router], project_of: Callable[[str], Optional[str]]
+) -> Callable[..., list[bytes]]:
     """Return the WSGI application that serves APIs by the first part of their paths.
 
     :param project_of: returns the project of a valid token, None for others
@@ -96,7 +103,7 @@ def application(
         status, body = _serve(environ)
         content = b'' if body is None else json.dumps(body).encode()
         headers = [('Content-Type', 'application/json'), ('Content-Length', str(len(content)))]
-        start_response('%d %s' % (status, REASONS[status]), headers)
+        start_response(f'{status} {REASONS[status]}', headers)
         return [content]
 
     def _serve(environ) -> Answer:
@@ -104,17 +111,20 @@ def application(
         if not name:
             return 200, {'apis': sorted(apis)}
         if name not in apis:
-            return 404, {'message': 'There is no API %s.' % name}
+            return 404, {'message': f'There is no API {name}.'}
         path = '/' + ''.join(rest)
         raw = environ['wsgi.input'].read(int(environ.get('CONTENT_LENGTH') or 0))
         try:
             body = json.loads(raw) if raw else {}
         except ValueError as error:
-            return 400, {'message': 'The body is not JSON: %s' % error}
+            return 400, {'message': f'The body is not JSON: {error}'}
         query = {key: values[-1] for key, values in parse_qs(environ['QUERY_STRING']).items()}
         request = Request(
-            environ['REQUEST_METHOD'], path,
-            'http://%s/%s' % (environ['HTTP_HOST'], name), query, body,
+            environ['REQUEST_METHOD'],
+            path,
+            'http://{}/{}'.format(environ['HTTP_HOST'], name),
+            query,
+            body,
         )
         project = project_of(environ.get('HTTP_X_AUTH_TOKEN', ''))
         if project is None:

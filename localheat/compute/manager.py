@@ -6,7 +6,7 @@ import threading
 import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Optional
 
 from localheat.compute import config_drive, vendor_data
 from localheat.compute.catalog import Catalog
@@ -40,21 +40,21 @@ class Manager:
         make_machine: Callable[[str, Spec], Machine] = machine,
         submit: Optional[Callable[[Callable[[], None]], Any]] = None,
     ):
-        self.servers: Dict[str, Server] = {}
+        self.servers: dict[str, Server] = {}
         # Told apart from servers that never were; see nova.py.
-        self.deleted: List[str] = []
+        self.deleted: list[str] = []
         self._directory = directory
         self._catalog = catalog
         self._network = network
         self._keypairs = keypairs
         self._changed = changed
         self._make_machine = make_machine
-        self._machines: Dict[str, Machine] = {}
-        self._locks: Dict[str, threading.Lock] = {}
+        self._machines: dict[str, Machine] = {}
+        self._locks: dict[str, threading.Lock] = {}
         self._submit = submit or ThreadPoolExecutor(max_workers=16).submit
         self._closed = False
 
-    def create(self, project: str, request: Dict[str, Any]) -> Server:
+    def create(self, project: str, request: dict[str, Any]) -> Server:
         """Make and boot a server.
 
         :param request: the body of Nova's request
@@ -62,19 +62,28 @@ class Manager:
         """
         user_data = request.get('user_data') or ''
         if len(user_data) > USER_DATA_LIMIT:
-            raise ApiError(400, 'User data too large: %d bytes of base64, of at most %d.'
-                           % (len(user_data), USER_DATA_LIMIT))
+            raise ApiError(
+                400,
+                f'User data too large: {len(user_data)} bytes of base64, '
+                f'of at most {USER_DATA_LIMIT}.',
+            )
         flavor = self._catalog.flavor(request['flavorRef'])
         key_name = request.get('key_name')
         if key_name:
             self._keypairs.get(key_name)
         server = Server(
-            id=str(uuid.uuid4()), name=request['name'], project=project, flavor=flavor['id'],
+            id=str(uuid.uuid4()),
+            name=request['name'],
+            project=project,
+            flavor=flavor['id'],
             image=self._catalog.image(request['imageRef'])['id'],
-            kind=self._catalog.kind(flavor['id']), user_data=user_data,
-            metadata=request.get('metadata') or {}, key_name=key_name,
+            kind=self._catalog.kind(flavor['id']),
+            user_data=user_data,
+            metadata=request.get('metadata') or {},
+            key_name=key_name,
             admin_password=request.get('adminPass') or uuid.uuid4().hex[:12],
-            tags=request.get('tags') or [], task='spawning',
+            tags=request.get('tags') or [],
+            task='spawning',
         )
         networks = request.get('networks') or 'auto'
         for item in [{}] if isinstance(networks, str) else networks:
@@ -98,11 +107,9 @@ class Manager:
             self._changed()
         return server
 
-    def show(self, server: Server) -> Dict[str, Any]:
+    def show(self, server: Server) -> dict[str, Any]:
         """Return a server as Nova shows it."""
-        return server.show(
-            self._catalog.flavor(server.flavor), self._network.addresses(server.id)
-        )
+        return server.show(self._catalog.flavor(server.flavor), self._network.addresses(server.id))
 
     def resume_all(self) -> None:
         """Boot the servers that ran when this process ended."""
@@ -207,11 +214,15 @@ class Manager:
         instance = self._instance(server)
         directory = os.path.join(self._directory, server.id)
         spec = Spec(
-            name=instance.hostname, directory=directory,
+            name=instance.hostname,
+            directory=directory,
             image=self._catalog.image_path(server.image),
             config_drive=os.path.join(directory, 'config.iso'),
-            user_data=server.raw_user_data, address=instance.address, mac=instance.mac,
-            vcpus=flavor['vcpus'], ram=flavor['ram'],
+            user_data=server.raw_user_data,
+            address=instance.address,
+            mac=instance.mac,
+            vcpus=flavor['vcpus'],
+            ram=flavor['ram'],
         )
         self._machines[server.id] = self._make_machine(server.kind, spec)
         return self._machines[server.id]
@@ -222,10 +233,16 @@ class Manager:
         if server.key_name:
             keys[server.key_name] = self._keypairs.get(server.key_name)['public_key']
         return config_drive.Instance(
-            id=server.id, name=server.name, project=server.project,
-            address=port['fixed_ips'][0]['ip_address'], mac=port['mac_address'],
-            network=port['network_id'], metadata=server.metadata, keys=keys,
-            admin_password=server.admin_password, user_data=server.raw_user_data or None,
+            id=server.id,
+            name=server.name,
+            project=server.project,
+            address=port['fixed_ips'][0]['ip_address'],
+            mac=port['mac_address'],
+            network=port['network_id'],
+            metadata=server.metadata,
+            keys=keys,
+            admin_password=server.admin_password,
+            user_data=server.raw_user_data or None,
             vendor_data=vendor_data.document(),
         )
 

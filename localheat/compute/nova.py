@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's API, as far as Heat uses it."""
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 from localheat.compute.catalog import Catalog
 from localheat.compute.collection import Collection
@@ -14,17 +14,22 @@ ROOT = '/v2.1'
 # From 2.37 on, Heat's client refuses to create a server whose template names no networks.
 MICROVERSION = '2.36'
 LIMITS = {
-    'maxServerMeta': 128, 'maxPersonality': 5, 'maxPersonalitySize': 10240,
-    'maxTotalInstances': 100, 'totalInstancesUsed': 0,
+    'maxServerMeta': 128,
+    'maxPersonality': 5,
+    'maxPersonalitySize': 10240,
+    'maxTotalInstances': 100,
+    'totalInstancesUsed': 0,
 }
 Action = Callable[[Manager, Server, Any], Any]
 
 
 def router(manager: Manager, catalog: Catalog, network: Network, keypairs: Collection) -> Router:
     """Return the API."""
-    result = Router(lambda status, message: {
-        'itemNotFound' if status == 404 else 'error': {'code': status, 'message': message}
-    })
+    result = Router(
+        lambda status, message: {
+            'itemNotFound' if status == 404 else 'error': {'code': status, 'message': message}
+        }
+    )
     _declare_catalog(result, catalog)
     _declare_keypairs(result, keypairs)
     _declare_servers(result, manager)
@@ -37,10 +42,15 @@ def _declare_catalog(router: Router, catalog: Catalog) -> None:
     @router.route('GET', ROOT)
     def version(request: Request):
         link = {'rel': 'self', 'href': request.base + ROOT + '/'}
-        return 200, {'version': {
-            'id': 'v2.1', 'status': 'CURRENT', 'version': MICROVERSION, 'min_version': '2.1',
-            'links': [link],
-        }}
+        return 200, {
+            'version': {
+                'id': 'v2.1',
+                'status': 'CURRENT',
+                'version': MICROVERSION,
+                'min_version': '2.1',
+                'links': [link],
+            }
+        }
 
     @router.route('GET', ROOT + '/flavors')
     @router.route('GET', ROOT + '/flavors/detail')
@@ -94,10 +104,15 @@ def _declare_servers(router: Router, manager: Manager) -> None:
     @router.route('POST', ROOT + '/servers')
     def create(request: Request):
         server = manager.create(request.project, request.body['server'])
-        return 202, {'server': {
-            'id': server.id, 'links': [], 'adminPass': server.admin_password,
-            'OS-DCF:diskConfig': 'MANUAL', 'security_groups': [{'name': 'default'}],
-        }}
+        return 202, {
+            'server': {
+                'id': server.id,
+                'links': [],
+                'adminPass': server.admin_password,
+                'OS-DCF:diskConfig': 'MANUAL',
+                'security_groups': [{'name': 'default'}],
+            }
+        }
 
     @router.route('GET', ROOT + '/servers/{}')
     def show(request: Request, server_id: str):
@@ -140,17 +155,21 @@ def _declare_servers(router: Router, manager: Manager) -> None:
 
     @router.route('POST', ROOT + '/servers/{}/action')
     def action(request: Request, server_id: str):
-        (name, arguments), = request.body.items()
+        ((name, arguments),) = request.body.items()
         if name not in ACTIONS:
-            raise ApiError(400, 'There is no action %s.' % name)
+            raise ApiError(400, f'There is no action {name}.')
         body = ACTIONS[name](manager, manager.get(server_id), arguments or {})
         return 202 if body is None else 200, body
 
 
-def _foreign(server_id: str) -> Dict[str, Any]:
+def _foreign(server_id: str) -> dict[str, Any]:
     return {
-        'id': server_id, 'name': server_id, 'status': 'ACTIVE', 'metadata': {},
-        'addresses': {}, 'links': [],
+        'id': server_id,
+        'name': server_id,
+        'status': 'ACTIVE',
+        'metadata': {},
+        'addresses': {},
+        'links': [],
     }
 
 
@@ -161,12 +180,13 @@ def _rebuild(manager: Manager, server: Server, arguments: Any) -> Any:
 
 
 # "powerCut" is this stand-in's own: Nova shuts a server down when it stops it.
-ACTIONS: Dict[str, Action] = {
+ACTIONS: dict[str, Action] = {
     'os-start': lambda manager, server, _: manager.start(server),
     'os-stop': lambda manager, server, _: manager.stop(server),
     'powerCut': lambda manager, server, _: manager.stop(server, hard=True),
     'reboot': lambda manager, server, arguments: manager.reboot(
-        server, hard=arguments['type'] == 'HARD'),
+        server, hard=arguments['type'] == 'HARD'
+    ),
     'suspend': lambda manager, server, _: manager.suspend(server, 'SUSPENDED'),
     'pause': lambda manager, server, _: manager.suspend(server, 'PAUSED'),
     'resume': lambda manager, server, _: manager.resume(server),
@@ -176,7 +196,8 @@ ACTIONS: Dict[str, Action] = {
     'confirmResize': lambda manager, server, _: server.become('ACTIVE'),
     'changePassword': lambda manager, server, _: None,
     'os-getConsoleOutput': lambda manager, server, arguments: {
-        'output': manager.console(server, int(arguments.get('length') or 100))},
+        'output': manager.console(server, int(arguments.get('length') or 100))
+    },
 }
 
 
@@ -202,8 +223,11 @@ def _declare_interfaces(router: Router, manager: Manager, network: Network) -> N
         return 202, None
 
 
-def _interface(port: Dict[str, Any]) -> Dict[str, Any]:
+def _interface(port: dict[str, Any]) -> dict[str, Any]:
     return {
-        'port_id': port['id'], 'net_id': port['network_id'], 'port_state': port['status'],
-        'mac_addr': port['mac_address'], 'fixed_ips': port['fixed_ips'],
+        'port_id': port['id'],
+        'net_id': port['network_id'],
+        'port_state': port['status'],
+        'mac_addr': port['mac_address'],
+        'fixed_ips': port['fixed_ips'],
     }

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import threading
-from typing import Any, Dict
+from typing import Any
 
 from localheat import files
 from localheat.compute import image, nova, volume
@@ -35,7 +35,7 @@ class Compute:
         self._collections = (*network.collections, keypairs, volumes)
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self.manager = Manager(directory, catalog, network, keypairs, self._save, **options)
-        self.apis: Dict[str, Router] = {
+        self.apis: dict[str, Router] = {
             'compute': nova.router(self.manager, catalog, network, keypairs),
             'network': network.router(),
             'image': image.router(catalog),

@@ -7,17 +7,18 @@ read its units here: that takes an emulated server seconds.
 """
 
 import json
-from typing import Any, Dict
+from typing import Any
 
 _UNIT = '/run/systemd/system/os-collect-config.service.d'
 _COMMAND = (
-    'mkdir -p %s; printf "[Service]\\nStandardOutput=journal+console\\n" > %s/console.conf; '
+    f'mkdir -p {_UNIT}; '
+    f'printf "[Service]\\nStandardOutput=journal+console\\n" > {_UNIT}/console.conf; '
     'if systemctl --quiet is-enabled os-collect-config.service 2>/dev/null; '
-    'then systemctl daemon-reload; fi' % (_UNIT, _UNIT)
+    'then systemctl daemon-reload; fi'
 )
 
 
-def document() -> Dict[str, Any]:
+def document() -> dict[str, Any]:
     """Return vendor_data.json, from which cloud-init reads the key "cloud-init"."""
     # JSON is YAML
     config = {'bootcmd': [['sh', '-c', _COMMAND]]}

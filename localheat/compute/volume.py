@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cinder's API: volumes that are there by name only; no server gets one."""
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 from localheat.compute.collection import Collection
 from localheat.compute.http import Router
@@ -11,7 +11,7 @@ def volumes(changed: Callable[[], None]) -> Collection:
     return Collection('volume', 'volumes', _complete, changed)
 
 
-def _complete(volume: Dict[str, Any]) -> None:
+def _complete(volume: dict[str, Any]) -> None:
     for key, value in (('status', 'available'), ('attachments', []), ('metadata', {})):
         volume.setdefault(key, value)
 

@@ -18,7 +18,7 @@ _DONE = 1
 LIMIT = 2.0
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def kvm_works() -> bool:
     """Return whether a guest runs on KVM, and quickly; tried once, for at most two seconds."""
     if not os.access('/dev/kvm', os.R_OK | os.W_OK):
@@ -29,12 +29,23 @@ def kvm_works() -> bool:
         try:
             done = subprocess.run(
                 [
-                    'qemu-system-' + platform.machine(), '-accel', 'kvm', '-nodefaults',
-                    '-no-reboot', '-display', 'none', '-m', '16',
-                    '-device', 'isa-debug-exit,iobase=0x501,iosize=1',
-                    '-drive', 'file=%s,format=raw,if=ide' % disk.name,
+                    'qemu-system-' + platform.machine(),
+                    '-accel',
+                    'kvm',
+                    '-nodefaults',
+                    '-no-reboot',
+                    '-display',
+                    'none',
+                    '-m',
+                    '16',
+                    '-device',
+                    'isa-debug-exit,iobase=0x501,iosize=1',
+                    '-drive',
+                    f'file={disk.name},format=raw,if=ide',
                 ],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 timeout=LIMIT,
             )
         except (OSError, subprocess.TimeoutExpired):

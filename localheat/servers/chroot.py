@@ -52,8 +52,13 @@ class ChrootMachine(Machine):
         for name in ('base', 'upper', 'work', 'root'):
             os.makedirs(spec.path(name), exist_ok=True)
         plan = {
-            'image': image, 'offset': offset, 'size': size, 'directory': spec.directory,
-            'name': spec.name, 'address': spec.address, 'units': UNITS,
+            'image': image,
+            'offset': offset,
+            'size': size,
+            'directory': spec.directory,
+            'name': spec.name,
+            'address': spec.address,
+            'units': UNITS,
             'files': user_data.agent_files(spec.user_data) if fresh else {},
             'user_data': spec.user_data.decode(),
         }
@@ -63,8 +68,12 @@ class ChrootMachine(Machine):
         namespaces = ['--mount', '--net', '--uts', '--ipc', '--pid', '--fork', '--kill-child=KILL']
         with open(self.console_path, 'ab') as console:
             self._init = process.spawn_bound(
-                ['unshare', *namespaces, '--', *init], 'util-linux', stdin=subprocess.PIPE,
-                stdout=console, stderr=console, env=dict(os.environ, PYTHONPATH=source),
+                ['unshare', *namespaces, '--', *init],
+                'util-linux',
+                stdin=subprocess.PIPE,
+                stdout=console,
+                stderr=console,
+                env=dict(os.environ, PYTHONPATH=source),
             )
         try:
             self._connect(time.monotonic() + 30)
@@ -75,14 +84,16 @@ class ChrootMachine(Machine):
     def _connect(self, deadline: float) -> None:
         """Connect the machine's network to this machine's loopback and the world."""
         own = os.readlink('/proc/self/ns/net')
-        while os.readlink('/proc/%d/ns/net' % self._init.pid) == own:
+        while os.readlink(f'/proc/{self._init.pid}/ns/net') == own:
             if not self.running or time.monotonic() > deadline:
-                raise LocalHeatError('The chroot did not start: %s' % self.console(3))
+                raise LocalHeatError(f'The chroot did not start: {self.console(3)}')
             time.sleep(0.01)
         with open(self.spec.path('network.log'), 'ab') as log:
             self._network = process.spawn_bound(
-                ['slirp4netns', str(self._init.pid), 'tap0'], 'slirp4netns',
-                stdout=log, stderr=log,
+                ['slirp4netns', str(self._init.pid), 'tap0'],
+                'slirp4netns',
+                stdout=log,
+                stderr=log,
             )
 
     def power_off(self, hard: bool = False) -> None:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 from localheat.servers import first_boot
 from localheat.servers.network import DNS, GATEWAY, METADATA, PREFIX
@@ -50,40 +50,47 @@ def call(*command: str) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def mount_root(plan: Dict[str, Any]) -> str:
+def mount_root(plan: dict[str, Any]) -> str:
     """Mount the image and its overlay, and what a running system has below its root."""
     base, upper, work, root = (
         os.path.join(plan['directory'], name) for name in ('base', 'upper', 'work', 'root')
     )
-    options = 'ro,loop,offset=%(offset)d,sizelimit=%(size)d' % plan
+    options = f'ro,loop,offset={plan["offset"]},sizelimit={plan["size"]}'
     call('mount', '-o', options, plan['image'], base)
-    layers = 'lowerdir=%s,upperdir=%s,workdir=%s' % (base, upper, work)
+    layers = f'lowerdir={base},upperdir={upper},workdir={work}'
     call('mount', '-t', 'overlay', '-o', layers, 'overlay', root)
     call('mount', '-t', 'proc', 'proc', root + '/proc')
     call('mount', '-t', 'sysfs', '-o', 'ro', 'sysfs', root + '/sys')
     call('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', root + '/run')
     call('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', root + '/dev')
     for name in DEVICES:
-        device = '%s/dev/%s' % (root, name)
+        device = f'{root}/dev/{name}'
         open(device, 'w').close()
         call('mount', '--bind', '/dev/' + name, device)
-    for name, target in (('fd', '/proc/self/fd'), ('stdin', 'fd/0'), ('stdout', 'fd/1'),
-                         ('stderr', 'fd/2'), ('ptmx', 'pts/ptmx')):
-        os.symlink(target, '%s/dev/%s' % (root, name))
-    for name, kind, options in (('pts', 'devpts', 'newinstance,ptmxmode=666'),
-                                ('shm', 'tmpfs', 'mode=1777')):
-        os.mkdir('%s/dev/%s' % (root, name))
-        call('mount', '-t', kind, '-o', options, kind, '%s/dev/%s' % (root, name))
+    for name, target in (
+        ('fd', '/proc/self/fd'),
+        ('stdin', 'fd/0'),
+        ('stdout', 'fd/1'),
+        ('stderr', 'fd/2'),
+        ('ptmx', 'pts/ptmx'),
+    ):
+        os.symlink(target, f'{root}/dev/{name}')
+    for name, kind, options in (
+        ('pts', 'devpts', 'newinstance,ptmxmode=666'),
+        ('shm', 'tmpfs', 'mode=1777'),
+    ):
+        os.mkdir(f'{root}/dev/{name}')
+        call('mount', '-t', kind, '-o', options, kind, f'{root}/dev/{name}')
     return root
 
 
-def configure(root: str, plan: Dict[str, Any]) -> None:
+def configure(root: str, plan: dict[str, Any]) -> None:
     """Write what cloud-init would."""
     socket.sethostname(plan['name'])
     for path, content in (
         ('/etc/hostname', plan['name'] + '\n'),
-        ('/etc/hosts', '127.0.0.1 localhost\n127.0.1.1 %s\n' % plan['name']),
-        ('/etc/resolv.conf', 'nameserver %s\n' % DNS),
+        ('/etc/hosts', '127.0.0.1 localhost\n127.0.1.1 {}\n'.format(plan['name'])),
+        ('/etc/resolv.conf', f'nameserver {DNS}\n'),
         *plan['files'].items(),
     ):
         target = root + path
@@ -104,7 +111,7 @@ def connect(address: str) -> None:
         time.sleep(0.02)
     call('ip', 'link', 'set', 'lo', 'up')
     call('ip', 'link', 'set', 'tap0', 'up')
-    call('ip', 'address', 'add', '%s/%d' % (address, PREFIX), 'dev', 'tap0')
+    call('ip', 'address', 'add', f'{address}/{PREFIX}', 'dev', 'tap0')
     call('ip', 'route', 'add', 'default', 'via', GATEWAY)
     # the host's own metadata service, where it is a cloud server, is not this server's
     call('ip', 'route', 'add', 'unreachable', METADATA)
@@ -125,9 +132,9 @@ class Supervisor:
         while not self._stopped:
             for item in before:
                 self._wait(self._start(item))
-            print('Starting: %s' % ' '.join(command), flush=True)
+            print('Starting: {}'.format(' '.join(command)), flush=True)
             status = self._wait(self._start(command))
-            print('The service ended with status %d.' % status, flush=True)
+            print(f'The service ended with status {status}.', flush=True)
             if not restart:
                 break
             self._idle(self._unit.restart_after)
@@ -138,7 +145,7 @@ class Supervisor:
             self._reap()
             self._obey()
 
-    def _start(self, command: List[str]) -> int:
+    def _start(self, command: list[str]) -> int:
         environment = {'PATH': PATH, **self._unit.environment}
         pid = os.fork()
         if pid:
@@ -151,7 +158,7 @@ class Supervisor:
             os.dup2(nothing, 0)
             os.execvpe(command[0], command, environment)
         except BaseException as error:
-            print('%s: %s' % (command[0], error), file=sys.stderr, flush=True)
+            print(f'{command[0]}: {error}', file=sys.stderr, flush=True)
         os._exit(127)
 
     def _wait(self, pid: int) -> int:

@@ -34,10 +34,12 @@ def run(root: str, name: str, user_data: str, search_path: str) -> None:
     seed = os.path.join(root, 'var/lib/cloud/seed/nocloud')
     os.makedirs(seed, exist_ok=True)
     files.write(os.path.join(seed, 'user-data'), user_data)
-    files.write(os.path.join(seed, 'meta-data'), 'instance-id: %s\n' % name)
+    files.write(os.path.join(seed, 'meta-data'), f'instance-id: {name}\n')
     files.write(os.path.join(root, 'etc/cloud/cloud.cfg.d/99-localheat.cfg'), SETTINGS)
     for stage in STAGES:
-        done = subprocess.run(['chroot', root, 'cloud-init', *stage], stdin=subprocess.DEVNULL,
-                              env={'PATH': search_path})
-        print('cloud-init %s ended with status %d.' % (' '.join(stage), done.returncode),
-              flush=True)
+        done = subprocess.run(
+            ['chroot', root, 'cloud-init', *stage],
+            stdin=subprocess.DEVNULL,
+            env={'PATH': search_path},
+        )
+        print(f'cloud-init {" ".join(stage)} ended with status {done.returncode}.', flush=True)

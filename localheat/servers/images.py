@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import threading
-from typing import Any, Tuple
+from typing import Any
 
 from localheat.errors import LocalHeatError
 from localheat.process import run
@@ -30,7 +30,7 @@ def raw_copy(image: str, directory: str) -> str:
     if image_format(image) == 'raw':
         return image
     stamp = os.stat(image)
-    name = '%s.%d.%d.raw' % (os.path.basename(image), stamp.st_mtime_ns, stamp.st_size)
+    name = f'{os.path.basename(image)}.{stamp.st_mtime_ns}.{stamp.st_size}.raw'
     path = os.path.join(directory, name)
     with _lock:
         if not os.path.exists(path):
@@ -46,7 +46,7 @@ def raw_copy(image: str, directory: str) -> str:
     return path
 
 
-def root_partition(path: str) -> Tuple[int, int]:
+def root_partition(path: str) -> tuple[int, int]:
     """Return offset and size, in bytes, of a raw image's largest partition.
 
     An image without a partition table is one file system: its offset is 0.

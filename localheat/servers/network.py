@@ -9,4 +9,4 @@ DNS = '10.0.2.3'
 # nobody has it, so what is sent there gets lost
 NOBODY = '10.0.2.4'
 METADATA = '169.254.169.254'
-ADDRESSES = ['10.0.2.%d' % number for number in range(15, 255)]
+ADDRESSES = [f'10.0.2.{number}' for number in range(15, 255)]

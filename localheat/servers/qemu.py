@@ -4,7 +4,7 @@
 import os
 import platform
 import subprocess
-from typing import List, Optional
+from typing import Optional
 
 from localheat import process
 from localheat.errors import LocalHeatError
@@ -34,8 +34,11 @@ class QemuMachine(Machine):
         self._make_disk()
         with open(self.spec.path('qemu.log'), 'ab') as log:
             self._process = process.spawn_bound(
-                self._command(), 'qemu-system-x86',
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                self._command(),
+                'qemu-system-x86',
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
             )
         self._control = qmp.Control(self._process)
 
@@ -48,28 +51,53 @@ class QemuMachine(Machine):
             return
         image = self.spec.image
         process.run(
-            ['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', image,
-             '-F', images.image_format(image), self._disk, '10G'],
+            [
+                'qemu-img',
+                'create',
+                '-q',
+                '-f',
+                'qcow2',
+                '-b',
+                image,
+                '-F',
+                images.image_format(image),
+                self._disk,
+                '10G',
+            ],
             'qemu-utils',
         )
 
-    def _command(self) -> List[str]:
+    def _command(self) -> list[str]:
         spec = self.spec
         return [
-            'qemu-system-' + platform.machine(), *accelerator.options(),
-            '-name', spec.name, '-smp', str(spec.vcpus), '-m', str(spec.ram),
-            '-nodefaults', '-display', 'none',
+            'qemu-system-' + platform.machine(),
+            *accelerator.options(),
+            '-name',
+            spec.name,
+            '-smp',
+            str(spec.vcpus),
+            '-m',
+            str(spec.ram),
+            '-nodefaults',
+            '-display',
+            'none',
             *qmp.OPTIONS,
-            '-chardev', 'file,id=console,append=on,path=%s' % _escape(self.console_path),
-            '-serial', 'chardev:console',
+            '-chardev',
+            f'file,id=console,append=on,path={_escape(self.console_path)}',
+            '-serial',
+            'chardev:console',
             # the disk need not outlive a crash of this machine
-            '-drive', 'file=%s,format=qcow2,if=virtio,cache=unsafe' % _escape(self._disk),
-            '-drive', 'file=%s,format=raw,if=virtio,readonly=on' % _escape(spec.config_drive),
-            '-netdev', 'user,id=network,ipv6=off,net=%s,host=%s,dhcpstart=%s'
-            % (CIDR, GATEWAY, spec.address),
-            '-device', 'virtio-net-pci,netdev=network,romfile=,mac=%s' % spec.mac,
+            '-drive',
+            f'file={_escape(self._disk)},format=qcow2,if=virtio,cache=unsafe',
+            '-drive',
+            f'file={_escape(spec.config_drive)},format=raw,if=virtio,readonly=on',
+            '-netdev',
+            f'user,id=network,ipv6=off,net={CIDR},host={GATEWAY},dhcpstart={spec.address}',
+            '-device',
+            f'virtio-net-pci,netdev=network,romfile=,mac={spec.mac}',
             # without entropy an emulated machine waits for it
-            '-device', 'virtio-rng-pci',
+            '-device',
+            'virtio-rng-pci',
         ]
 
     def power_off(self, hard: bool = False) -> None:

@@ -7,7 +7,7 @@ import select
 import subprocess
 import threading
 import time
-from typing import Any, Dict
+from typing import Any
 
 from localheat.errors import LocalHeatError
 
@@ -39,7 +39,7 @@ class Control:
                     self._ready = True
                 self._call(command)
             except (OSError, ValueError) as error:
-                raise LocalHeatError('QEMU does not answer: %s' % error)
+                raise LocalHeatError(f'QEMU does not answer: {error}')
 
     def _call(self, command: str) -> None:
         self._process.stdin.write(json.dumps({'execute': command}).encode() + b'\n')
@@ -49,11 +49,13 @@ class Control:
             # the greeting and events come between
             message = self._receive(limit)
             if 'error' in message:
-                raise LocalHeatError('QEMU refused %s: %s' % (command, message['error']['desc']))
+                raise LocalHeatError(
+                    'QEMU refused {}: {}'.format(command, message['error']['desc'])
+                )
             if 'return' in message:
                 return
 
-    def _receive(self, limit: float) -> Dict[str, Any]:
+    def _receive(self, limit: float) -> dict[str, Any]:
         descriptor = self._process.stdout.fileno()
         while b'\n' not in self._received:
             if not select.select([descriptor], [], [], max(0, limit - time.monotonic()))[0]:

@@ -5,12 +5,15 @@ import glob
 import os
 import re
 import shlex
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from localheat.errors import LocalHeatError
 
 FOLDERS = (
-    'etc/systemd/system', 'usr/local/lib/systemd/system', 'usr/lib/systemd/system',
+    'etc/systemd/system',
+    'usr/local/lib/systemd/system',
+    'usr/lib/systemd/system',
     'lib/systemd/system',
 )
 
@@ -27,13 +30,16 @@ class Unit:
         path = self.path(root, name)
         if path is None:
             raise LocalHeatError(
-                'The image has no systemd unit %s.' % name,
-                'Build it with the element %s.' % name.rpartition('.')[0],
+                f'The image has no systemd unit {name}.',
+                'Build it with the element {}.'.format(name.rpartition('.')[0]),
             )
         self.root = root
-        self.settings: Dict[str, List[str]] = {}
-        drop_ins = [drop_in for folder in FOLDERS
-                    for drop_in in glob.glob(os.path.join(root, folder, name) + '.d/*.conf')]
+        self.settings: dict[str, list[str]] = {}
+        drop_ins = [
+            drop_in
+            for folder in FOLDERS
+            for drop_in in glob.glob(os.path.join(root, folder, name) + '.d/*.conf')
+        ]
         for item in [path] + sorted(drop_ins, key=os.path.basename):
             self._read(item)
 
@@ -66,7 +72,7 @@ class Unit:
         return (self.settings.get(key) or [default])[-1]
 
     @property
-    def commands(self) -> List[List[str]]:
+    def commands(self) -> list[list[str]]:
         """The commands to run one after another; the last one is the service itself."""
         lines = self.settings.get('ExecStartPre', []) + self.settings.get('ExecStart', [])[-1:]
         # doubled, a dollar and a percent sign stand for themselves
@@ -76,7 +82,7 @@ class Unit:
         ]
 
     @property
-    def environment(self) -> Dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What Environment= and EnvironmentFile= set."""
         result = {}
         for value in self.settings.get('Environment', []):

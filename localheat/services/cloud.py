@@ -3,7 +3,7 @@
 
 import os
 import time
-from typing import Dict, Optional
+from typing import Optional
 
 from localheat.compute.config import ComputeConfig
 from localheat.errors import LocalHeatError
@@ -26,7 +26,7 @@ class Cloud:
         self.state = State.load(os.path.abspath(directory))
         if not self.state.complete:
             raise LocalHeatError(
-                '%s holds a cloud that was interrupted while it was made.' % directory,
+                f'{directory} holds a cloud that was interrupted while it was made.',
                 'Remove the folder and start anew.',
             )
         self._bound = bound
@@ -52,7 +52,7 @@ class Cloud:
         """
         directory = os.path.abspath(directory)
         if os.path.isdir(directory) and os.listdir(directory):
-            raise LocalHeatError('%s is not empty.' % directory, 'Name another folder.')
+            raise LocalHeatError(f'{directory} is not empty.', 'Name another folder.')
         compute = compute or ComputeConfig()
         compute.check()
         setup.versions()
@@ -91,7 +91,7 @@ class Cloud:
         self.stop()
 
     @property
-    def environment(self) -> Dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What OpenStack's clients need to use this cloud."""
         return self.state.environment()
 
@@ -117,13 +117,15 @@ class Cloud:
             service.stop()
 
 
-def _services(state: State) -> Dict[str, Service]:
+def _services(state: State) -> dict[str, Service]:
     """Return a cloud's services by name, in the order in which they start."""
     services = (
         Service(state, 'keystone', 'localheat.services.keystone', [state.url('keystone') + '/v3']),
         Service(state, 'compute', 'localheat.compute', [state.url('compute') + '/']),
         Service(
-            state, 'heat', 'localheat.services.heat',
+            state,
+            'heat',
+            'localheat.services.heat',
             [state.url('heat') + '/', state.url('heat-cfn') + '/healthcheck'],
         ),
     )

@@ -5,12 +5,11 @@ import configparser
 import io
 import os
 import sys
-from typing import Dict
 
 from localheat import files
 from localheat.services.state import HOST_SEEN_BY_SERVERS, REGION, State
 
-Sections = Dict[str, Dict[str, object]]
+Sections = dict[str, dict[str, object]]
 
 
 def write(state: State, debug: bool = False) -> None:
@@ -103,4 +102,4 @@ def _heat(state: State, debug: bool) -> Sections:
 
 def _sqlite(state: State, name: str) -> str:
     options = 'timeout=60&check_same_thread=false'
-    return 'sqlite:///%s?%s' % (state.path(name + '.sqlite'), options)
+    return 'sqlite:///{}?{}'.format(state.path(name + '.sqlite'), options)

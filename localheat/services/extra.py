@@ -6,7 +6,7 @@ import importlib.util
 import socket
 import subprocess
 import time
-from typing import Callable, List
+from typing import Callable
 
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
@@ -29,13 +29,21 @@ def require(module: str) -> None:
     """
     if importlib.util.find_spec(module) is None:
         raise LocalHeatError(
-            '%s is not installed.' % module,
-            'pip install -r %s -c localheat/constraints.txt' % REQUIREMENTS,
+            f'{module} is not installed.',
+            f'pip install -r {REQUIREMENTS} -c localheat/constraints.txt',
         )
 
 
-def add(cloud: Cloud, name: str, kind: str, ports: List[str], path: str,
-        configure: Callable[[State], None], check: str, patience: float = 120) -> None:
+def add(
+    cloud: Cloud,
+    name: str,
+    kind: str,
+    ports: list[str],
+    path: str,
+    configure: Callable[[State], None],
+    check: str,
+    patience: float = 120,
+) -> None:
     """Give a running cloud one more service, and wait until it answers.
 
     :param name: the service's name, of its module, and of the port that it is reached at
@@ -57,7 +65,7 @@ def add(cloud: Cloud, name: str, kind: str, ports: List[str], path: str,
     service.wait_ready(time.monotonic() + patience)
 
 
-def _free_ports(names: List[str]) -> 'dict[str, int]':
+def _free_ports(names: list[str]) -> 'dict[str, int]':
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in names]
         for item in sockets:
@@ -72,8 +80,12 @@ def _publish(state: State, name: str, kind: str, path: str) -> None:
     """
     url = state.url('keystone') + '/v3'
     auth = v3.Password(
-        auth_url=url, username='admin', password=state.passwords['admin'], project_name='admin',
-        user_domain_id='default', project_domain_id='default',
+        auth_url=url,
+        username='admin',
+        password=state.passwords['admin'],
+        project_name='admin',
+        user_domain_id='default',
+        project_domain_id='default',
     )
     keystone = client.Client(session=session.Session(auth=auth), endpoint_override=url)
     entry = keystone.services.create(name, type=kind)
@@ -85,15 +97,21 @@ def auth_token(state: State) -> 'dict[str, str]':
     """The options of keystonemiddleware, by which a service checks tokens."""
     url = state.url('keystone') + '/v3'
     return {
-        'auth_url': url, 'www_authenticate_uri': url, 'auth_type': 'password',
-        'username': 'heat', 'password': state.passwords['heat'], 'user_domain_id': 'default',
-        'project_domain_id': 'default', 'project_name': 'service', 'interface': 'internal',
+        'auth_url': url,
+        'www_authenticate_uri': url,
+        'auth_type': 'password',
+        'username': 'heat',
+        'password': state.passwords['heat'],
+        'user_domain_id': 'default',
+        'project_domain_id': 'default',
+        'project_name': 'service',
+        'interface': 'internal',
     }
 
 
-def run(commands: List[List[str]], package: str) -> None:
+def run(commands: list[list[str]], package: str) -> None:
     """Run programs, which end with this process, until it is stopped."""
-    processes: List[subprocess.Popen] = []
+    processes: list[subprocess.Popen] = []
     try:
         processes += [spawn_bound(command, package) for command in commands]
         wsgi.until_stopped()

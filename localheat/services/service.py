@@ -7,7 +7,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from localheat import files
 from localheat.errors import LocalHeatError
@@ -47,7 +48,10 @@ class Service:
             self._process = subprocess.Popen(
                 [sys.executable, '-m', self._module, self._state.directory],
                 stdin=subprocess.PIPE if bound else subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, env=_environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=_environment(),
             )
         self._pid_file.write(self._process.pid)
 
@@ -78,9 +82,7 @@ class Service:
             self._process = None
 
     def _fail(self, what: str) -> None:
-        raise LocalHeatError(
-            '%s %s. The end of %s:\n%s' % (self.name, what, self.log, files.tail(self.log))
-        )
+        raise LocalHeatError(f'{self.name} {what}. The end of {self.log}:\n{files.tail(self.log)}')
 
 
 def _answers(url: str) -> bool:

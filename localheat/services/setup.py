@@ -11,7 +11,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from typing import List
 
 from localheat import files
 from localheat.errors import LocalHeatError
@@ -22,19 +21,18 @@ DATABASES = ('keystone.sqlite', 'heat.sqlite')
 KEYS = ('fernet-keys', 'credential-keys')
 
 
-def versions() -> List[str]:
+def versions() -> list[str]:
     """Return names and versions of the services that are installed.
 
     :raises LocalHeatError: when one is not
     """
     try:
         return [
-            '%s-%s' % (name, importlib.metadata.version(name))
-            for name in ('keystone', 'openstack-heat')
+            f'{name}-{importlib.metadata.version(name)}' for name in ('keystone', 'openstack-heat')
         ]
     except importlib.metadata.PackageNotFoundError as error:
         raise LocalHeatError(
-            '%s is not installed for %s.' % (error.name, sys.executable),
+            f'{error.name} is not installed for {sys.executable}.',
             'pip install -r localheat/requirements.txt -c localheat/constraints.txt',
         )
 
@@ -52,12 +50,20 @@ def make_databases(state: State) -> None:
         _wait(
             state,
             _start(
-                state, 'keystone-manage', 'keystone.conf', 'bootstrap',
-                '--bootstrap-password', state.passwords['admin'],
-                '--bootstrap-region-id', REGION,
-                '--bootstrap-public-url', public,
-                '--bootstrap-internal-url', internal,
-                '--bootstrap-admin-url', internal,
+                state,
+                'keystone-manage',
+                'keystone.conf',
+                'bootstrap',
+                '--bootstrap-password',
+                state.passwords['admin'],
+                '--bootstrap-region-id',
+                REGION,
+                '--bootstrap-public-url',
+                public,
+                '--bootstrap-internal-url',
+                internal,
+                '--bootstrap-admin-url',
+                internal,
             ),
         )
     finally:
@@ -84,13 +90,10 @@ def _start(state: State, program: str, config: str, *args: str) -> subprocess.Po
 
 def _wait(state: State, process: subprocess.Popen) -> None:
     if process.wait():
+        command = ' '.join(map(str, process.args[1:]))
         raise LocalHeatError(
-            '%s failed with exit code %d:\n%s'
-            % (
-                ' '.join(map(str, process.args[1:])),
-                process.returncode,
-                files.tail(state.path('setup.log')),
-            )
+            f'{command} failed with exit code {process.returncode}:\n'
+            + files.tail(state.path('setup.log'))
         )
 
 
@@ -105,8 +108,12 @@ def populate(state: State) -> None:
 
     url = state.url('keystone') + '/v3'
     auth = v3.Password(
-        auth_url=url, username='admin', password=state.passwords['admin'], project_name='admin',
-        user_domain_id='default', project_domain_id='default',
+        auth_url=url,
+        username='admin',
+        password=state.passwords['admin'],
+        project_name='admin',
+        user_domain_id='default',
+        project_domain_id='default',
     )
     keystone = client.Client(session=session.Session(auth=auth), endpoint_override=url)
     roles = {role.name: role for role in keystone.roles.list()}
@@ -152,7 +159,7 @@ class Cache:
     def fill(self, state: State) -> None:
         """Keep a complete new cloud, unless another process has been quicker."""
         os.makedirs(os.path.dirname(self.directory), mode=0o700, exist_ok=True)
-        draft = '%s.%d' % (self.directory, os.getpid())
+        draft = f'{self.directory}.{os.getpid()}'
         os.mkdir(draft, 0o700)
         try:
             _copy(state.directory, draft)
@@ -176,7 +183,7 @@ class Cache:
                 for host in (HOST, HOST_SEEN_BY_SERVERS):
                     database.execute(
                         'UPDATE endpoint SET url = replace(url, ?, ?)',
-                        ('%s:%d/' % (host, port), '%s:%d/' % (host, state.ports[name])),
+                        (f'{host}:{port}/', f'{host}:{state.ports[name]}/'),
                     )
         return True
 

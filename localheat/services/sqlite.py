@@ -53,14 +53,14 @@ def never_reuse_ids(path: str) -> None:
             if not count:
                 continue
             numbered = re.sub(r',\s*(CONSTRAINT \w+ )?PRIMARY KEY \(id\)', '', numbered)
-            if database.execute('SELECT count(*) FROM "%s"' % name).fetchone()[0]:
-                raise LocalHeatError('%s: table %s is not empty' % (path, name))
+            if database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]:
+                raise LocalHeatError(f'{path}: table {name} is not empty')
             indexes = database.execute(
                 'SELECT sql FROM sqlite_master'
                 " WHERE tbl_name = ? AND type = 'index' AND sql IS NOT NULL",
                 (name,),
             ).fetchall()
-            database.execute('DROP TABLE "%s"' % name)
+            database.execute(f'DROP TABLE "{name}"')
             database.execute(numbered)
             for (index,) in indexes:
                 database.execute(index)

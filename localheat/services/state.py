@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import socket
-from typing import Dict
 
 from localheat import files
 from localheat.errors import LocalHeatError
@@ -27,8 +26,8 @@ class State:
     """
 
     directory: str
-    ports: Dict[str, int]
-    passwords: Dict[str, str]
+    ports: dict[str, int]
+    passwords: dict[str, str]
     complete: bool = False
 
     @classmethod
@@ -47,11 +46,11 @@ class State:
                 return cls(directory=directory, **json.load(stream))
         except FileNotFoundError:
             raise LocalHeatError(
-                '%s holds no cloud.' % directory, 'Start one with: python -m localheat start'
+                f'{directory} holds no cloud.', 'Start one with: python -m localheat start'
             )
         except (ValueError, TypeError) as error:
             raise LocalHeatError(
-                '%s/state.json is damaged: %s' % (directory, error),
+                f'{directory}/state.json is damaged: {error}',
                 'Remove the folder and start anew.',
             )
 
@@ -65,9 +64,9 @@ class State:
 
     def url(self, service: str, host: str = HOST) -> str:
         """Return the root of a service's URLs, without a slash at the end."""
-        return 'http://%s:%d' % (host, self.ports[service])
+        return f'http://{host}:{self.ports[service]}'
 
-    def environment(self) -> Dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """Return what OpenStack's clients on this machine need to work as the user "demo"."""
         return {
             'OS_AUTH_TYPE': 'password',
@@ -85,7 +84,7 @@ class State:
         }
 
 
-def free_ports() -> Dict[str, int]:
+def free_ports() -> dict[str, int]:
     """Return a free port of loopback for each service."""
     sockets = [socket.socket() for _ in SERVICES]
     try:

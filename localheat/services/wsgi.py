@@ -30,7 +30,7 @@ class _Handler(simple_server.WSGIRequestHandler):
 
     def log_request(self, code='-', size='-'):
         # a URL's query can hold a signature
-        sys.stderr.write('%s %s %s\n' % (self.command, self.path.partition('?')[0], code))
+        sys.stderr.write('{} {} {}\n'.format(self.command, self.path.partition('?')[0], code))
 
 
 def serve(app: Callable, port: int) -> Any:

@@ -36,18 +36,26 @@ def configure(state: State) -> None:
     database = 'sqlite:///' + state.path('zaqar.sqlite')
     os.mkdir(state.path('redis'), 0o700)
     files.write(state.path('zaqar-policy.yaml'), '{}\n')
-    files.write(state.path('zaqar.conf'), ini({
-        'DEFAULT': {'auth_strategy': 'keystone', 'unreliable': True},
-        'drivers': {'transport': 'wsgi', 'message_store': 'redis',
-                    'management_store': 'sqlalchemy'},
-        'drivers:transport:wsgi': {'bind': HOST, 'port': state.ports['zaqar']},
-        'drivers:management_store:sqlalchemy': {'uri': database},
-        'drivers:message_store:redis': {'uri': f'redis://{HOST}:{state.ports["redis"]}'},
-        'keystone_authtoken': extra.auth_token(state),
-        'oslo_policy': {'policy_file': state.path('zaqar-policy.yaml')},
-        # Heat has it sign a URL for each queue
-        'signed_url': {'secret_key': state.passwords['encryption']},
-    }))
+    files.write(
+        state.path('zaqar.conf'),
+        ini(
+            {
+                'DEFAULT': {'auth_strategy': 'keystone', 'unreliable': True},
+                'drivers': {
+                    'transport': 'wsgi',
+                    'message_store': 'redis',
+                    'management_store': 'sqlalchemy',
+                },
+                'drivers:transport:wsgi': {'bind': HOST, 'port': state.ports['zaqar']},
+                'drivers:management_store:sqlalchemy': {'uri': database},
+                'drivers:message_store:redis': {'uri': f'redis://{HOST}:{state.ports["redis"]}'},
+                'keystone_authtoken': extra.auth_token(state),
+                'oslo_policy': {'policy_file': state.path('zaqar-policy.yaml')},
+                # Heat has it sign a URL for each queue
+                'signed_url': {'secret_key': state.passwords['encryption']},
+            }
+        ),
+    )
     # its migrations are not for SQLite
     tables.metadata.create_all(sqlalchemy.create_engine(database))
 
@@ -56,11 +64,23 @@ def main(directory: str) -> None:
     """Run a cloud's Zaqar until it is stopped."""
     state = State.load(directory)
     zaqar = os.path.join(os.path.dirname(sys.executable), 'zaqar-server')
-    extra.run([
-        ['redis-server', '--bind', HOST, '--port', str(state.ports['redis']),
-         '--dir', state.path('redis'), '--save', ''],
-        [sys.executable, zaqar, '--config-file', state.path('zaqar.conf')],
-    ], 'redis-server')
+    extra.run(
+        [
+            [
+                'redis-server',
+                '--bind',
+                HOST,
+                '--port',
+                str(state.ports['redis']),
+                '--dir',
+                state.path('redis'),
+                '--save',
+                '',
+            ],
+            [sys.executable, zaqar, '--config-file', state.path('zaqar.conf')],
+        ],
+        'redis-server',
+    )
 
 
 if __name__ == '__main__':

@@ -9,7 +9,6 @@ from tests import base
 
 
 class CheckRequirementsTest(base.TestCase):
-
     #: pip, with the settings of this machine.
     guard_processes = False
 
@@ -17,5 +16,8 @@ class CheckRequirementsTest(base.TestCase):
         done = subprocess.run(
             [base.ROOT / 'test-image' / 'check-requirements'],
             env={**os.environ, 'HEAT_IMAGE_VENV': sys.prefix},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         self.assertEqual(0, done.returncode, done.stdout)

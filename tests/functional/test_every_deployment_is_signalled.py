@@ -19,22 +19,39 @@ from typing import Any, Callable
 from tests import agent, base, signal_server
 
 # Small hooks in shell: what is killed here is the dispatcher, in each of its instants.
-HOOK = '''#!/bin/sh
+HOOK = """#!/bin/sh
 echo "$HEAT_CONFIG_DEPLOYMENT" >> "$RUNS"
 printf '{"deploy_stdout": "%s", "deploy_status_code": 0}' "$HEAT_CONFIG_DEPLOYMENT"
-'''
+"""
 SLOW_HOOK = HOOK.replace('printf', 'sleep 0.05\nprintf', 1)
 FILLING_HOOK = HOOK + 'cat /dev/zero > "$DISK/filler" || true\n'
 
-INSTANTS = 100      # of each way to kill
+INSTANTS = 100  # of each way to kill
 #: Where the dispatcher and the hooks' library change what others see.
-SYSTEM_CALLS = ('rename', 'renameat', 'renameat2', 'fsync', 'unlink', 'unlinkat', 'fchmod',
-                'write', 'flock', 'connect', 'sendto', 'vfork', 'clone', 'clone3', 'mkdir',
-                'kill', 'pipe2', 'wait4', 'shutdown')
+SYSTEM_CALLS = (
+    'rename',
+    'renameat',
+    'renameat2',
+    'fsync',
+    'unlink',
+    'unlinkat',
+    'fchmod',
+    'write',
+    'flock',
+    'connect',
+    'sendto',
+    'vfork',
+    'clone',
+    'clone3',
+    'mkdir',
+    'kill',
+    'pipe2',
+    'wait4',
+    'shutdown',
+)
 
 
 class PromiseTestCase(base.TestCase):
-
     guard_processes = False
 
     def setUp(self) -> None:
@@ -54,8 +71,10 @@ class PromiseTestCase(base.TestCase):
         shutil.rmtree(self.agent.deployed, ignore_errors=True)
         self.tries += 1
         ids = [f'{self.tries}-{number}' for number in range(3)]
-        self.wanted = {name: self.deployment(name, group)
-                       for name, group in zip(ids, ('quick', 'slow', 'quick'))}
+        self.wanted = {
+            name: self.deployment(name, group)
+            for name, group in zip(ids, ('quick', 'slow', 'quick'))
+        }
         self.agent.give(*self.wanted.values())
         return ids
 
@@ -66,8 +85,12 @@ class PromiseTestCase(base.TestCase):
         """Start the dispatcher; the process, the leader of its group."""
         return subprocess.Popen(
             [*before, str(self.sandbox.bin / 'python3'), str(agent.DISPATCHER)],
-            env=self.sandbox.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True)
+            env=self.sandbox.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def processes(self) -> 'list[int]':
         """The dispatcher, its hooks, and whatever these started."""
@@ -78,7 +101,7 @@ class PromiseTestCase(base.TestCase):
                 if mark in environ.read_bytes().split(b'\0'):
                     found.append(int(environ.parent.name))
             except OSError:
-                pass    # it has ended
+                pass  # it has ended
         return found
 
     def kill_all(self) -> None:
@@ -121,14 +144,18 @@ class PromiseTestCase(base.TestCase):
             if bodies[0]['deploy_status_code'] == 0:
                 self.assertEqual((name, 1), (bodies[0]['deploy_stdout'], runs[name]), when)
             else:
-                self.assertRegex(bodies[0]['deploy_stderr'], 'was interrupted|could not record',
-                                 f'{when}: {name}')
+                self.assertRegex(
+                    bodies[0]['deploy_stderr'],
+                    'was interrupted|could not record',
+                    f'{when}: {name}',
+                )
 
     def assert_settled(self, ids: 'list[str]', when: str) -> None:
         self.assert_nothing_is_half_written(when)
         self.assertEqual([], list(self.agent.deployed.glob('.*.tmp')), when)
-        self.assertEqual(sorted(ids), sorted(
-            path.stem for path in self.agent.deployed.glob('*.state')), when)
+        self.assertEqual(
+            sorted(ids), sorted(path.stem for path in self.agent.deployed.glob('*.state')), when
+        )
         self.assertEqual([], self.processes(), when)
         before = len(self.heat.requests)
         self.settle()
@@ -136,7 +163,6 @@ class PromiseTestCase(base.TestCase):
 
 
 class KillTest(PromiseTestCase):
-
     def kill_at_each_instant(self, kill: 'Callable[[subprocess.Popen[bytes]], None]') -> None:
         ids = self.start_over()
         began = time.monotonic()
@@ -181,16 +207,21 @@ class SystemCallTest(PromiseTestCase):
     def setUp(self) -> None:
         super().setUp()
         strace = shutil.which('strace')
-        if not strace or subprocess.run([strace, '-o', '/dev/null', 'true'], check=False,
-                                        stderr=subprocess.DEVNULL).returncode:
+        if (
+            not strace
+            or subprocess.run(
+                [strace, '-o', '/dev/null', 'true'], check=False, stderr=subprocess.DEVNULL
+            ).returncode
+        ):
             self.skipTest('strace is not there, or may not trace')
         self.strace = strace
 
     def test_the_dispatcher_may_die_in_any_system_call(self):
         ids = self.start_over()
         trace = self.root / 'trace'
-        self.start(self.strace, '-o', str(trace),
-                   '-e', 'trace=?' + ',?'.join(SYSTEM_CALLS)).wait(60)
+        self.start(self.strace, '-o', str(trace), '-e', 'trace=?' + ',?'.join(SYSTEM_CALLS)).wait(
+            60
+        )
         self.assert_promise(ids, 'undisturbed', signals=1)
         calls = collections.Counter(re.findall(r'(?m)^(\w+)\(', trace.read_text()))
         self.assertGreater(sum(calls.values()), 50, calls)
@@ -198,8 +229,15 @@ class SystemCallTest(PromiseTestCase):
             for number in range(1, count + 1):
                 when = f'killed in {name} number {number} of {count}'
                 ids = self.start_over()
-                self.start(self.strace, '-o', '/dev/null', '-e', f'trace={name}', '-e',
-                           f'inject={name}:signal=KILL:when={number}').wait(60)
+                self.start(
+                    self.strace,
+                    '-o',
+                    '/dev/null',
+                    '-e',
+                    f'trace={name}',
+                    '-e',
+                    f'inject={name}:signal=KILL:when={number}',
+                ).wait(60)
                 self.assert_nothing_is_half_written(when)
                 self.settle()
                 self.assert_promise(ids, when)
@@ -207,7 +245,6 @@ class SystemCallTest(PromiseTestCase):
 
 
 class AtOnceTest(PromiseTestCase):
-
     def run_at_once(self, number: int) -> None:
         for _ in range(5):
             ids = self.start_over()
@@ -236,13 +273,12 @@ class AtOnceTest(PromiseTestCase):
 
 
 class HeatIsAwayTest(PromiseTestCase):
-
     def test_what_it_missed_is_told_when_it_comes_back(self):
         self.heat.stop()
         ids = self.start_over()
         self.settle()
         self.assertEqual([], self.heat.requests)
-        self.agent.metadata.unlink()    # as after a reboot
+        self.agent.metadata.unlink()  # as after a reboot
         self.heat.start()
         self.heat.answers = [503, 200]
         for name in ids:
@@ -254,7 +290,7 @@ class HeatIsAwayTest(PromiseTestCase):
                 path = self.agent.deployed / f'{name}.state'
                 path.write_text(json.dumps(dict(json.loads(path.read_text()), next_try=1)))
         self.assert_promise(ids, 'after Heat was away')
-        self.assertEqual(4, len(self.heat.requests))    # one got the 503
+        self.assertEqual(4, len(self.heat.requests))  # one got the 503
 
     def test_killed_while_heat_is_away(self):
         self.heat.stop()
@@ -270,15 +306,17 @@ class HeatIsAwayTest(PromiseTestCase):
 
 
 class FullDiskTest(PromiseTestCase):
-
     PAGE = 4096
 
     def setUp(self) -> None:
         super().setUp()
         self.disk = self.root / 'disk'
         self.disk.mkdir()
-        mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={64 * self.PAGE}', 'none',
-                                  self.disk], check=False, stderr=subprocess.PIPE)
+        mounted = subprocess.run(
+            ['mount', '-t', 'tmpfs', '-o', f'size={64 * self.PAGE}', 'none', self.disk],
+            check=False,
+            stderr=subprocess.PIPE,
+        )
         if mounted.returncode:
             self.skipTest('no file system can be mounted: ' + mounted.stderr.decode().strip())
         self.addCleanup(subprocess.run, ['umount', '-l', self.disk], check=True)
@@ -321,8 +359,10 @@ class FullDiskTest(PromiseTestCase):
 
     def test_a_disk_that_a_hook_fills(self):
         self.start_over()
-        self.wanted = {name: self.deployment(name, group)
-                       for name, group in (('a', 'quick'), ('b', 'filling'), ('c', 'quick'))}
+        self.wanted = {
+            name: self.deployment(name, group)
+            for name, group in (('a', 'quick'), ('b', 'filling'), ('c', 'quick'))
+        }
         self.agent.give(*self.wanted.values())
         done = self.agent.run_again()
         self.assertNotIn('Traceback', done.stderr)
@@ -342,8 +382,7 @@ class FullDiskTest(PromiseTestCase):
 
 
 class MemoryTest(PromiseTestCase):
-
-    LIMIT = 50 * 1024   # KiB
+    LIMIT = 50 * 1024  # KiB
 
     def peaks(self) -> 'dict[str, int]':
         """The most memory that each of the dispatcher and its hook has used, in KiB."""
@@ -361,7 +400,7 @@ class MemoryTest(PromiseTestCase):
         return found
 
     def assert_bounded(self, script: str) -> None:
-        peaks: 'dict[str, int]' = collections.defaultdict(int)
+        peaks: dict[str, int] = collections.defaultdict(int)
         self.agent.give(agent.script('one', script, url=self.heat.signed('one')))
         process = self.start()
         while process.poll() is None:

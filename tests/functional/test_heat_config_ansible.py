@@ -5,7 +5,7 @@ import json
 
 from tests import hooks
 
-CALLBACK = '''
+CALLBACK = """
 from ansible.plugins.callback import CallbackBase
 
 
@@ -16,17 +16,17 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_stats(self, stats):
         open({path!r}, 'w').close()
-'''
+"""
 
 
 class AnsibleTest(hooks.HookTestCase):
-
     guard_processes = False
     group = 'ansible'
 
     def play(self, *tasks, inputs=None, **changes):
-        playbook = [{'hosts': 'all', 'connection': 'local', 'gather_facts': False,
-                     'tasks': list(tasks)}]
+        playbook = [
+            {'hosts': 'all', 'connection': 'local', 'gather_facts': False, 'tasks': list(tasks)}
+        ]
         return self.deploy('ansible', inputs, config=json.dumps(playbook), **changes)
 
     def write(self, name, content, **task):
@@ -45,10 +45,13 @@ class AnsibleTest(hooks.HookTestCase):
         self.assertEqual(f'The file {made} contains fooo\n', response['result'])
 
     def test_variables_keep_their_types(self):
-        task = self.write('made', '{{ text }} {{ map.a[0] + 1 }} {{ truth is sameas false }} '
-                                  '{{ nothing is none }}')
-        response = self.play(task, inputs={'text': '\u00e9', 'map': {'a': [1]}, 'truth': False,
-                                           'nothing': None})
+        task = self.write(
+            'made',
+            '{{ text }} {{ map.a[0] + 1 }} {{ truth is sameas false }} {{ nothing is none }}',
+        )
+        response = self.play(
+            task, inputs={'text': '\u00e9', 'map': {'a': [1]}, 'truth': False, 'nothing': None}
+        )
         self.assertEqual(0, response['deploy_status_code'], response)
         self.assertEqual('\u00e9 2 True True', self.made())
 
@@ -60,20 +63,27 @@ class AnsibleTest(hooks.HookTestCase):
         tasks = [self.write(name, name, tags=[name]) for name in ('one', 'two', 'three')]
         response = self.play(*tasks, options={'tags': 'one,two', 'skip_tags': 'two'})
         self.assertEqual(0, response['deploy_status_code'], response)
-        self.assertEqual(['one'], [name for name in ('one', 'two', 'three')
-                                   if (self.root / name).exists()])
+        self.assertEqual(
+            ['one'], [name for name in ('one', 'two', 'three') if (self.root / name).exists()]
+        )
 
     def test_modules_and_callbacks_are_found_where_the_options_say(self):
         for name in ('modules', 'callbacks'):
             (self.root / name).mkdir()
         (self.root / 'modules' / 'greet').write_text(
-            '#!/bin/sh\n# WANT_JSON\necho \'{"changed": false, "greeting": "hello"}\'\n')
+            '#!/bin/sh\n# WANT_JSON\necho \'{"changed": false, "greeting": "hello"}\'\n'
+        )
         (self.root / 'callbacks' / 'seen.py').write_text(
-            CALLBACK.format(path=str(self.root / 'seen')))
-        response = self.play({'greet': {}, 'register': 'answer'},
-                             self.write('made', '{{ answer.greeting }}'),
-                             options={'modulepath': str(self.root / 'modules'),
-                                      'callback_plugins': str(self.root / 'callbacks')})
+            CALLBACK.format(path=str(self.root / 'seen'))
+        )
+        response = self.play(
+            {'greet': {}, 'register': 'answer'},
+            self.write('made', '{{ answer.greeting }}'),
+            options={
+                'modulepath': str(self.root / 'modules'),
+                'callback_plugins': str(self.root / 'callbacks'),
+            },
+        )
         self.assertEqual(0, response['deploy_status_code'], response)
         self.assertEqual('hello', self.made())
         self.assertTrue((self.root / 'seen').exists())
@@ -81,8 +91,10 @@ class AnsibleTest(hooks.HookTestCase):
     def test_an_inventory_names_the_hosts(self):
         inventory = self.root / 'hosts'
         inventory.write_text('one ansible_connection=local who=me\n')
-        self.play(self.write('made', '{{ inventory_hostname }} {{ who }}'),
-                  options={'inventory': str(inventory)})
+        self.play(
+            self.write('made', '{{ inventory_hostname }} {{ who }}'),
+            options={'inventory': str(inventory)},
+        )
         self.assertEqual('one me', self.made())
 
     def test_a_failing_task_fails_and_says_why(self):

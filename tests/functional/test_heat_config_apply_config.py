@@ -7,7 +7,6 @@ from tests import hooks
 
 
 class ApplyConfigTest(hooks.HookTestCase):
-
     guard_processes = False
     group = 'apply-config'
 
@@ -19,8 +18,10 @@ class ApplyConfigTest(hooks.HookTestCase):
         templates = self.root / 'templates'
         self.template = templates / self.made.relative_to('/')
         self.template.parent.mkdir(parents=True)
-        self.environment = {'OS_CONFIG_FILES': str(metadata),
-                            'OS_CONFIG_APPLIER_TEMPLATES': str(templates)}
+        self.environment = {
+            'OS_CONFIG_FILES': str(metadata),
+            'OS_CONFIG_APPLIER_TEMPLATES': str(templates),
+        }
 
     def test_templates_are_applied(self):
         self.template.write_text('foo={{foo}}')

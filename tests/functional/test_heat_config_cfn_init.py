@@ -16,7 +16,7 @@ import threading
 from tests import base, deployments, hooks
 
 #: Mounts an overlay over the whole system and runs a command in it.
-INSIDE = '''
+INSIDE = """
 set -eu
 top=$1; shift
 mount -t tmpfs tmpfs "$top"
@@ -25,24 +25,22 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$top/upper,workdir=$top/work" "
 mount --rbind /dev "$top/root/dev"
 mount -t proc proc "$top/root/proc"
 exec chroot "$top/root" "$@"
-'''
+"""
 #: Runs the hook, then shows what it did.
-LOOK = '''
+LOOK = """
 "$0" >response; cat response; echo
 getent group heat-test; getent passwd heat-user
 dpkg-query --show --showformat='${Status}\n' hello
 ls -l /opt/heat-test/bin /etc/heat-test.conf; cat /etc/heat-test.conf
-'''
+"""
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-
     def log_message(self, *args):
         pass
 
 
 class CfnInitTest(hooks.HookTestCase):
-
     group = 'cfn-init'
     guard_processes = False
 
@@ -62,12 +60,14 @@ class CfnInitTest(hooks.HookTestCase):
 
     def inside(self, *command, **options):
         return self.run_program(
-            ['unshare', '--mount', 'sh', '-c', INSIDE, 'inside', self.top, *command], **options)
+            ['unshare', '--mount', 'sh', '-c', INSIDE, 'inside', self.top, *command], **options
+        )
 
     def serve(self, folder: pathlib.Path) -> str:
         """The URL of a folder, while the test runs."""
         server = http.server.ThreadingHTTPServer(
-            ('127.0.0.1', 0), functools.partial(Handler, directory=str(folder)))
+            ('127.0.0.1', 0), functools.partial(Handler, directory=str(folder))
+        )
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
@@ -77,8 +77,14 @@ class CfnInitTest(hooks.HookTestCase):
         """Run the hook in the overlay; what it answers, then what it did, is printed."""
         sections = {f'part{number}': part for number, part in enumerate(parts)}
         sections['configSets'] = {'default': list(sections)}
-        return self.inside('sh', '-c', LOOK, self.hook, timeout=300,
-                           stdin=deployments.load('cfn-init', config=sections))
+        return self.inside(
+            'sh',
+            '-c',
+            LOOK,
+            self.hook,
+            timeout=300,
+            stdin=deployments.load('cfn-init', config=sections),
+        )
 
     def test_a_server_is_what_its_config_says(self):
         site = self.root / 'site'
@@ -89,14 +95,29 @@ class CfnInitTest(hooks.HookTestCase):
             archive.addfile(member, io.BytesIO(b'#!/bin/sh\n'))
         url = self.serve(site)
         done = self.run_config(
-            {'packages': {'apt': {'hello': []}},
-             'groups': {'heat-test': {'gid': '4711'}},
-             'users': {'heat-user': {'uid': '4712', 'groups': ['heat-test'], 'homeDir': '/opt'}},
-             'sources': {'/opt/heat-test': f'{url}/tool.tar.gz'},
-             'files': {'/etc/heat-test.conf': {'content': 'a = 1\n', 'mode': '000640',
-                                               'owner': 'heat-user', 'group': 'heat-test'}}},
-            {'commands': {'look': {'command': 'hello > $heat_outputs_path.result',
-                                   'test': 'test -x /opt/heat-test/bin/tool'}}})
+            {
+                'packages': {'apt': {'hello': []}},
+                'groups': {'heat-test': {'gid': '4711'}},
+                'users': {'heat-user': {'uid': '4712', 'groups': ['heat-test'], 'homeDir': '/opt'}},
+                'sources': {'/opt/heat-test': f'{url}/tool.tar.gz'},
+                'files': {
+                    '/etc/heat-test.conf': {
+                        'content': 'a = 1\n',
+                        'mode': '000640',
+                        'owner': 'heat-user',
+                        'group': 'heat-test',
+                    }
+                },
+            },
+            {
+                'commands': {
+                    'look': {
+                        'command': 'hello > $heat_outputs_path.result',
+                        'test': 'test -x /opt/heat-test/bin/tool',
+                    }
+                }
+            },
+        )
         self.assertIn('"deploy_status_code": 0', done.stdout, done.stdout + done.stderr)
         self.assertIn('"result": "Hello, world!\\n"', done.stdout)
         self.assertIn('heat-test:x:4711:heat-user\n', done.stdout)

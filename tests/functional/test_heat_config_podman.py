@@ -7,13 +7,18 @@ from tests import base, containers, hooks
 
 SLEEP = 'sleep 600'
 RESOURCE = {'deploy_stack_id': 'stack/1', 'deploy_resource_name': 'web'}
-POD = {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'name': 'web'}, 'spec': {
-    'hostNetwork': True, 'containers': [
-        {'name': 'main', 'image': containers.IMAGE, 'command': ['sleep', '600']}]}}
+POD = {
+    'apiVersion': 'v1',
+    'kind': 'Pod',
+    'metadata': {'name': 'web'},
+    'spec': {
+        'hostNetwork': True,
+        'containers': [{'name': 'main', 'image': containers.IMAGE, 'command': ['sleep', '600']}],
+    },
+}
 
 
 class PodmanTest(hooks.HookTestCase):
-
     group = 'podman'
     guard_processes = False
 
@@ -25,31 +30,44 @@ class PodmanTest(hooks.HookTestCase):
         self.out.mkdir()
 
     def run_config(self, id, config, inputs=None, status=0):
-        response = self.deploy('docker-cmd', id=id, config=config,
-                               inputs=dict(RESOURCE, **(inputs or {})))
+        response = self.deploy(
+            'docker-cmd', id=id, config=config, inputs=dict(RESOURCE, **(inputs or {}))
+        )
         self.assertEqual(status, response['deploy_status_code'], response['deploy_stderr'])
         return response
 
     def container(self, command=SLEEP, **config):
-        return dict(config, image=containers.IMAGE, command=command,
-                    volumes=[f'{self.out}:/out'])
+        return dict(config, image=containers.IMAGE, command=command, volumes=[f'{self.out}:/out'])
 
     def remove_stale(self, *ids):
         path = self.root / 'metadata'
         path.write_text(json.dumps([{'id': id} for id in ids]))
         done = self.run_script(
-            base.ELEMENTS / 'heat-config-podman/os-refresh-config/configure.d'
+            base.ELEMENTS
+            / 'heat-config-podman/os-refresh-config/configure.d'
             / '50-heat-config-podman',
-            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)})
+            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
+        )
         self.assertEqual(0, done.status, done.stderr)
 
     def test_containers_live_from_create_to_delete(self):
-        self.run_config('a', {
-            'web': self.container(start_order=1, environment={'GREETING': 'hello there'}),
-            'look': {'action': 'exec', 'start_order': 2,
-                     'command': "web sh -c 'echo $GREETING > /out/exec'"},
-            'once': self.container("sh -c 'echo done > /out/once; exit 3'", start_order=3,
-                                   detach=False, exit_codes=[3])})
+        self.run_config(
+            'a',
+            {
+                'web': self.container(start_order=1, environment={'GREETING': 'hello there'}),
+                'look': {
+                    'action': 'exec',
+                    'start_order': 2,
+                    'command': "web sh -c 'echo $GREETING > /out/exec'",
+                },
+                'once': self.container(
+                    "sh -c 'echo done > /out/once; exit 3'",
+                    start_order=3,
+                    detach=False,
+                    exit_codes=[3],
+                ),
+            },
+        )
         self.assertEqual(['web'], self.engine.running())
         self.assertEqual('hello there\n', (self.out / 'exec').read_text())
         self.assertEqual('done\n', (self.out / 'once').read_text())
@@ -61,8 +79,9 @@ class PodmanTest(hooks.HookTestCase):
         self.assertEqual([], self.engine.all())
 
     def test_what_cannot_run_fails_with_podmans_own_error(self):
-        response = self.run_config('a', {
-            'bad': self.container('no-such-program'), 'good': self.container()}, status=127)
+        response = self.run_config(
+            'a', {'bad': self.container('no-such-program'), 'good': self.container()}, status=127
+        )
         self.assertIn('no-such-program', response['deploy_stderr'])
         self.assertEqual(['good'], self.engine.running())
 
@@ -81,8 +100,9 @@ class PodmanTest(hooks.HookTestCase):
         self.run_config('b', {'new': self.container()})
         self.run_config('c', dict(POD, metadata={'name': 'pod'}), {'deploy_resource_name': 'pod'})
         self.remove_stale('b', 'c')
-        self.assertEqual({'mine', 'new', 'pod-main'},
-                         {name for name in self.engine.all() if 'infra' not in name})
+        self.assertEqual(
+            {'mine', 'new', 'pod-main'}, {name for name in self.engine.all() if 'infra' not in name}
+        )
         self.remove_stale('b')
         self.assertEqual(['mine', 'new'], self.engine.all())
 
@@ -100,10 +120,18 @@ class PodmanTest(hooks.HookTestCase):
         self.assertEqual(('', []), (self.engine.ask('pod', 'ps', '--quiet'), self.engine.all()))
 
     def test_a_kubernetes_deployment_is_found_again_by_its_pods(self):
-        self.run_config('a', {
-            'apiVersion': 'apps/v1', 'kind': 'Deployment', 'metadata': {'name': 'web'},
-            'spec': {'selector': {'matchLabels': {'app': 'web'}}, 'template': {
-                'metadata': {'labels': {'app': 'web'}}, 'spec': POD['spec']}}})
+        self.run_config(
+            'a',
+            {
+                'apiVersion': 'apps/v1',
+                'kind': 'Deployment',
+                'metadata': {'name': 'web'},
+                'spec': {
+                    'selector': {'matchLabels': {'app': 'web'}},
+                    'template': {'metadata': {'labels': {'app': 'web'}}, 'spec': POD['spec']},
+                },
+            },
+        )
         self.assertEqual(2, len(self.engine.running()))
         self.remove_stale()
         self.assertEqual([], self.engine.all())
@@ -114,10 +142,18 @@ class PodmanTest(hooks.HookTestCase):
         pod = json.loads(json.dumps(POD))
         pod['spec']['containers'][0].update(
             command=['sh', '-c', 'echo $GREETING > /out/pod; sleep 600'],
-            env=[{'name': 'GREETING', 'valueFrom': {
-                'configMapKeyRef': {'name': 'words', 'key': 'greeting'}}}],
-            volumeMounts=[{'name': 'out', 'mountPath': '/out'}])
+            env=[
+                {
+                    'name': 'GREETING',
+                    'valueFrom': {'configMapKeyRef': {'name': 'words', 'key': 'greeting'}},
+                }
+            ],
+            volumeMounts=[{'name': 'out', 'mountPath': '/out'}],
+        )
         pod['spec']['volumes'] = [{'name': 'out', 'hostPath': {'path': str(self.out)}}]
-        self.run_config('a', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: words\n'
-                             'data:\n  greeting: hello\n---\n' + json.dumps(pod))
+        self.run_config(
+            'a',
+            'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: words\n'
+            'data:\n  greeting: hello\n---\n' + json.dumps(pod),
+        )
         self.assertEqual('hello\n', (self.out / 'pod').read_text())

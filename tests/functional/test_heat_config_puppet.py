@@ -12,11 +12,14 @@ exec puppet "$command" --confdir {root}/etc --vardir {root}/var --rundir {root}/
 
 
 class PuppetTest(hooks.HookTestCase):
-
     guard_processes = False
     group = 'puppet'
-    paths = {'HEAT_PUPPET_CMD': 'puppet', 'HEAT_PUPPET_LOGDIR': 'logs',
-             'HEAT_PUPPET_VERBOSE_LOGDIR': 'verbose', 'HEAT_PUPPET_HIERA_DATADIR': 'hieradata'}
+    paths = {
+        'HEAT_PUPPET_CMD': 'puppet',
+        'HEAT_PUPPET_LOGDIR': 'logs',
+        'HEAT_PUPPET_VERBOSE_LOGDIR': 'verbose',
+        'HEAT_PUPPET_HIERA_DATADIR': 'hieradata',
+    }
 
     def setUp(self):
         super().setUp()
@@ -27,8 +30,9 @@ class PuppetTest(hooks.HookTestCase):
 
     def apply(self, manifest, inputs=None, **changes):
         changes.setdefault('options', {})
-        return self.deploy('puppet', dict(inputs or {}, path=str(self.made)), config=manifest,
-                           **changes)
+        return self.deploy(
+            'puppet', dict(inputs or {}, path=str(self.made)), config=manifest, **changes
+        )
 
     def test_a_file_is_made_and_the_second_time_there_is_nothing_to_do(self):
         manifest = 'file { $facts["path"]: content => "$bar \u00e9" }'
@@ -40,11 +44,14 @@ class PuppetTest(hooks.HookTestCase):
 
     def test_facts_keep_their_types(self):
         inputs = {'map': {'a': ['x', 7]}, 'number': 3, 'truth': False, 'none': None, 'list': ['b']}
-        response = self.apply("""
+        response = self.apply(
+            """
             $types = [$facts['map']['a'][1], $facts['number'], $facts['truth'], $facts['list']]
             if $types =~ Tuple[Integer, Integer, Boolean, Array] and $facts['none'] == '' {
                 file { $facts['path']: content => "${facts['map']['a'][0]}${facts['number'] + 1}" }
-            }""", inputs)
+            }""",
+            inputs,
+        )
         self.assertEqual(0, response['deploy_status_code'], response)
         self.assertEqual('x4', self.made.read_text())
 
@@ -59,9 +66,11 @@ version: 5
 defaults: {{datadir: {self.root}/hieradata, data_hash: json_data}}
 hierarchy: [{{name: heat, path: "heat_config_%{{deploy_config_name}}.json"}}]
 """)
-        response = self.apply('file { lookup("path"): content => lookup("map")["a"] }',
-                              {'map': {'a': 'deep'}},
-                              options={'enable_hiera': True, 'enable_facter': False})
+        response = self.apply(
+            'file { lookup("path"): content => lookup("map")["a"] }',
+            {'map': {'a': 'deep'}},
+            options={'enable_hiera': True, 'enable_facter': False},
+        )
         self.assertEqual(0, response['deploy_status_code'], response)
         self.assertEqual('deep', self.made.read_text())
 
@@ -71,8 +80,13 @@ hierarchy: [{{name: heat, path: "heat_config_%{{deploy_config_name}}.json"}}]
         (classes / 'init.pp').write_text('class some { file { $facts["path"]: content => "m" } }')
         response = self.apply(
             f'include some\nfile {{ "{self.root}/other": content => "" }}',
-            options={'modulepath': str(self.root / 'modules'), 'tags': 'some',
-                     'enable_debug': True, 'enable_verbose': True})
+            options={
+                'modulepath': str(self.root / 'modules'),
+                'tags': 'some',
+                'enable_debug': True,
+                'enable_verbose': True,
+            },
+        )
         self.assertEqual(0, response['deploy_status_code'], response)
         self.assertEqual('m', self.made.read_text())
         self.assertFalse((self.root / 'other').exists())

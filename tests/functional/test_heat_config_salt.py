@@ -20,7 +20,6 @@ WRITE = "{{ opts['path'] }}: {file.managed: [{contents: '%s'}]}"
 
 
 class SaltTest(hooks.HookTestCase):
-
     guard_processes = False
     group = 'salt'
     paths = {'SALT_MINION_CONFIG': 'etc/minion'}
@@ -33,8 +32,7 @@ class SaltTest(hooks.HookTestCase):
         (self.root / 'etc' / 'minion').write_text(MINION.format(root=self.root))
 
     def apply(self, state, inputs=None, **changes):
-        return self.deploy('salt', dict(inputs or {}, path=str(self.made)), config=state,
-                           **changes)
+        return self.deploy('salt', dict(inputs or {}, path=str(self.made)), config=state, **changes)
 
     def write(self, text, **changes):
         response = self.apply(WRITE % text, **changes)
@@ -43,9 +41,11 @@ class SaltTest(hooks.HookTestCase):
 
     def test_states_find_the_inputs(self):
         inputs = {'text': '\u00e9', 'number': 3, 'map': {'a': ['deep']}, 'none': None}
-        text = ("{{ opts['text'] }} {{ opts['number'] + 1 }} {{ opts['map']['a'][0] }} "
-                "[{{ opts['none'] }}] {{ pillar['master']['text'] }} "
-                "{{ salt['config.get']('map:a:0') }}")
+        text = (
+            "{{ opts['text'] }} {{ opts['number'] + 1 }} {{ opts['map']['a'][0] }} "
+            "[{{ opts['none'] }}] {{ pillar['master']['text'] }} "
+            "{{ salt['config.get']('map:a:0') }}"
+        )
         self.assertEqual('\u00e9 4 deep [] \u00e9 deep\n', self.write(text, inputs=inputs))
 
     def test_the_servers_own_config_counts(self):
@@ -63,7 +63,8 @@ class SaltTest(hooks.HookTestCase):
 
     def test_outputs_are_what_states_write(self):
         response = self.apply(
-            "{{ opts['heat_outputs_path'] }}.result: {file.managed: [{contents: made}]}")
+            "{{ opts['heat_outputs_path'] }}.result: {file.managed: [{contents: made}]}"
+        )
         self.assertEqual('made\n', response['result'], response)
 
     def test_failing_states_are_told_apart(self):
@@ -73,11 +74,13 @@ bad: {test.fail_without_changes: []}
 worse: {file.managed: [{name: /nonexistent/folder/x, contents: x}]}
 """)
         self.assertEqual(2, response['deploy_status_code'], response)
-        self.assertEqual(['bad: Failure!', 'worse: Parent directory not present'],
-                         response['deploy_stderr'].splitlines()[:2])
+        self.assertEqual(
+            ['bad: Failure!', 'worse: Parent directory not present'],
+            response['deploy_stderr'].splitlines()[:2],
+        )
 
     def test_a_state_function_that_does_not_exist_fails(self):
-        response = self.apply("failure: {test.echo: [{text: does not work}]}")
+        response = self.apply('failure: {test.echo: [{text: does not work}]}')
         self.assertEqual(2, response['deploy_status_code'])
         self.assertIn("State 'test.echo' was not found", response['deploy_stderr'])
 

@@ -29,8 +29,13 @@ def install(tool: str) -> str:
     # This machine's services are none of our business.
     (HOME / tool / 'heat-tools' / tool).write_text(f'{declared}\nservices=\n')
     done = subprocess.run(
-        [installer], check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=dict(os.environ, PATH=path, HEAT_TOOLS_VENVS=str(HOME), HEAT_TOOLS_LINKS=str(links)))
+        [installer],
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=dict(os.environ, PATH=path, HEAT_TOOLS_VENVS=str(HOME), HEAT_TOOLS_LINKS=str(links)),
+    )
     if done.returncode:
         raise AssertionError(f'{installer} fails:\n{done.stdout}')
     return path

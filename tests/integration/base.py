@@ -35,7 +35,7 @@ class IntegrationTestCase(base.TestCase):
         if not image:
             self.skipTest('HEAT_IMAGE names no image; ./build-heat-image.sh builds one')
         if not os.path.isfile(image):
-            self.fail('HEAT_IMAGE: there is no file %s' % image)
+            self.fail(f'HEAT_IMAGE: there is no file {image}')
         if os.geteuid() != 0:
             self.skipTest('a chroot and its mounts take root')
         self.use(shared.cloud())
@@ -54,8 +54,9 @@ class IntegrationTestCase(base.TestCase):
         self.stacks = Stacks(self.cloud.environment)
         self.servers = self.stacks.servers
 
-    def create(self, template: str, limit: Optional[float], *environments: str,
-               **parameters: Any) -> Stack:
+    def create(
+        self, template: str, limit: Optional[float], *environments: str, **parameters: Any
+    ) -> Stack:
         """Create a stack that is deleted after the test.
 
         :param template: a file's name in templates/
@@ -74,7 +75,7 @@ class IntegrationTestCase(base.TestCase):
         end = time.monotonic() + limit
         while not condition():
             if time.monotonic() > end:
-                self.fail('not so after %d s' % limit)
+                self.fail(f'not so after {limit} s')
             time.sleep(0.5)
 
     def update(self, stack: Stack, limit: float, **parameters: Any) -> None:
@@ -93,8 +94,7 @@ class IntegrationTestCase(base.TestCase):
 
     def assert_ran(self, action: str, reports: Reports) -> None:
         """Assert that since the last time the deployments ran for an action, each once."""
-        self.assertEqual(
-            ['%s %s' % (name, action) for name in DEPLOYMENTS], sorted(reports.take()))
+        self.assertEqual([f'{name} {action}' for name in DEPLOYMENTS], sorted(reports.take()))
 
     def _delete(self, stack: Stack) -> None:
         """Delete what a failed test leaves, without waiting for servers that may be lost."""

@@ -7,7 +7,7 @@ HEAT_TEST_IMAGES names the folder to keep them in, instead of .tox/images.
 import os
 import pathlib
 import subprocess
-from typing import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from imagebuild.lock import locked
 from tests.base import ROOT
@@ -19,8 +19,14 @@ DEFAULTS = {'DIB_BOOTLOADER_DEFAULT_CMDLINE': 'nofb nomodeset gfxpayload=text pa
 FOLDER = pathlib.Path(os.environ.get('HEAT_TEST_IMAGES') or ROOT / '.tox' / 'images')
 
 
-def built(name: str, *options: str, kind: str = 'qcow2', sources: Iterable[pathlib.Path] = (),
-          command: str = 'build-heat-image.sh', **environment: str) -> str:
+def built(
+    name: str,
+    *options: str,
+    kind: str = 'qcow2',
+    sources: Iterable[pathlib.Path] = (),
+    command: str = 'build-heat-image.sh',
+    **environment: str,
+) -> str:
     """Return the path of an image; built if it is not there, by one process of a test run.
 
     :param name: of the image, which tells what is in it.
@@ -33,8 +39,9 @@ def built(name: str, *options: str, kind: str = 'qcow2', sources: Iterable[pathl
     """
     image = FOLDER / f'{name}.{kind}'
     options = (*options, '-t', kind)
-    newest = max((path.stat().st_mtime for folder in sources for path in folder.rglob('*')),
-                 default=0)
+    newest = max(
+        (path.stat().st_mtime for folder in sources for path in folder.rglob('*')), default=0
+    )
 
     def is_there() -> bool:
         return image.exists() and image.stat().st_mtime > newest
@@ -49,22 +56,39 @@ def built(name: str, *options: str, kind: str = 'qcow2', sources: Iterable[pathl
 def pristine(release: str) -> str:
     """Debian without any element of this project."""
     # diskimage-builder's debian brings nothing that configures a network.
-    return built(f'pristine-debian-{release}', '-p', 'netplan.io', DIB_RELEASE=release,
-                 AGENT_ELEMENTS=' ', DEPLOYMENT_BASE_ELEMENTS=' ')
+    return built(
+        f'pristine-debian-{release}',
+        '-p',
+        'netplan.io',
+        DIB_RELEASE=release,
+        AGENT_ELEMENTS=' ',
+        DEPLOYMENT_BASE_ELEMENTS=' ',
+    )
 
 
 def test_image(release: str) -> str:
     """Debian with all that the agents require, and no agent."""
-    return built(f'debian-heat-test-{release}', '--distro', 'debian', '--release', release,
-                 sources=[ROOT / 'test-image' / 'elements'],
-                 command='test-image/build-heat-test-image.sh')
+    return built(
+        f'debian-heat-test-{release}',
+        '--distro',
+        'debian',
+        '--release',
+        release,
+        sources=[ROOT / 'test-image' / 'elements'],
+        command='test-image/build-heat-test-image.sh',
+    )
 
 
-def _build(command: str, output: pathlib.Path, options: Sequence[str],
-           environment: Mapping[str, str]) -> None:
+def _build(
+    command: str, output: pathlib.Path, options: Sequence[str], environment: Mapping[str, str]
+) -> None:
     done = subprocess.run(
         [ROOT / command, *options, '-o', output],
-        env={**DEFAULTS, **os.environ, **environment}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        env={**DEFAULTS, **os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     if done.returncode:
-        raise AssertionError('%s cannot be built:\n%s' % (output, done.stdout[-4000:]))
+        raise AssertionError(f'{output} cannot be built:\n{done.stdout[-4000:]}')

@@ -9,11 +9,10 @@ import socket
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Dict, List, Tuple
 
 from tests.integration import web
 
-TIMEOUT = 60    # seconds
+TIMEOUT = 60  # seconds
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -21,11 +20,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def relay(self, url: str) -> None:
         """Answer as somebody else does."""
-        headers = {name: value for name in ('Accept', 'Range', 'User-Agent')
-                   for value in self.headers.get_all(name, ())[:1]}
+        headers = {
+            name: value
+            for name in ('Accept', 'Range', 'User-Agent')
+            for value in self.headers.get_all(name, ())[:1]
+        }
         try:
             answer = urllib.request.urlopen(
-                urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+                urllib.request.Request(url, headers=headers), timeout=TIMEOUT
+            )
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -64,9 +67,9 @@ class Proxy(web.Server):
     :param hosts: their addresses by their names.
     """
 
-    def __init__(self, hosts: 'Dict[str, Tuple[str, int]]') -> None:
+    def __init__(self, hosts: 'dict[str, tuple[str, int]]') -> None:
         #: What it was asked for: methods and targets.
-        self.asked: List[Tuple[str, str]] = []
+        self.asked: list[tuple[str, str]] = []
         asked = self.asked
 
         class Relay(Handler):

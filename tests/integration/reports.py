@@ -2,7 +2,6 @@
 """What scripts on servers report, without Heat between."""
 
 from http.server import BaseHTTPRequestHandler
-from typing import List
 
 from tests.integration import web
 
@@ -11,7 +10,7 @@ class Reports(web.Server):
     """A web server on loopback that remembers, in order, what is posted to its URL."""
 
     def __init__(self) -> None:
-        self._received: List[str] = []
+        self._received: list[str] = []
         received = self._received
 
         class Handler(BaseHTTPRequestHandler):
@@ -26,8 +25,8 @@ class Reports(web.Server):
 
         super().__init__(Handler)
 
-    def take(self) -> List[str]:
+    def take(self) -> list[str]:
         """Return what has come since the last time."""
         taken = self._received[:]
-        del self._received[:len(taken)]
+        del self._received[: len(taken)]
         return taken

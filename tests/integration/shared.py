@@ -6,7 +6,9 @@ import contextlib
 import functools
 import os
 import tempfile
-from typing import ContextManager, Dict, Iterator, Optional, TypeVar
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Optional, TypeVar
 
 from localheat.cli import CACHE
 from localheat.compute.config import ComputeConfig
@@ -25,7 +27,7 @@ def image() -> str:
 
 
 @contextlib.contextmanager
-def new_cloud(images: Optional[Dict[str, str]] = None, **options: object) -> Iterator[Cloud]:
+def new_cloud(images: Optional[dict[str, str]] = None, **options: object) -> Iterator[Cloud]:
     """Start a cloud; leave nothing of it behind.
 
     :param images: their paths by name, the image that the tests share by default
@@ -37,7 +39,7 @@ def new_cloud(images: Optional[Dict[str, str]] = None, **options: object) -> Ite
             yield cloud
 
 
-def until_exit(context: 'ContextManager[T]') -> T:
+def until_exit(context: 'AbstractContextManager[T]') -> T:
     """Enter a context that is left when this process ends.
 
     What is registered last is left first: a context that itself registers something as it is
@@ -49,7 +51,7 @@ def until_exit(context: 'ContextManager[T]') -> T:
     return entered
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def cloud() -> Cloud:
     """Return the cloud of this test run."""
     directory = os.environ.get(VARIABLE)

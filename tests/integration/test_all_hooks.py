@@ -14,8 +14,18 @@ from localheat.services import Cloud
 from tests.base import ELEMENTS
 from tests.integration import base, images, shared
 
-HOOKS = ('ansible', 'apply-config', 'cfn-init', 'docker-cmd', 'docker-compose', 'hiera',
-         'json-file', 'podman', 'puppet', 'salt')
+HOOKS = (
+    'ansible',
+    'apply-config',
+    'cfn-init',
+    'docker-cmd',
+    'docker-compose',
+    'hiera',
+    'json-file',
+    'podman',
+    'puppet',
+    'salt',
+)
 IMAGE = 'all-hooks-debian-trixie'
 GREETING = 'Gr\u00fc\u00dfe, Heat'
 # What runc says, and what crun says: podman runs the one that its packages have brought.
@@ -39,13 +49,14 @@ MISTAKES = {
 LIMIT = 600
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def cloud() -> Cloud:
     """Return a cloud that has the image."""
     options = [option for hook in HOOKS for option in ('--hook', hook)]
     # A shell for containers, for there is no registry of images.
-    image = images.built(IMAGE, *options, '-p', 'busybox-static', DIB_RELEASE='trixie',
-                         sources=[ELEMENTS])
+    image = images.built(
+        IMAGE, *options, '-p', 'busybox-static', DIB_RELEASE='trixie', sources=[ELEMENTS]
+    )
     return shared.until_exit(shared.new_cloud({IMAGE: image}))
 
 
@@ -67,16 +78,23 @@ class AllHooksTest(base.IntegrationTestCase):
 
         def failed() -> bool:
             # The others go on when the first one has failed.
-            return {resource.resource_name for resource in stack.resources()
-                    if resource.resource_status == 'CREATE_FAILED'} == set(MISTAKES)
+            return {
+                resource.resource_name
+                for resource in stack.resources()
+                if resource.resource_status == 'CREATE_FAILED'
+            } == set(MISTAKES)
 
         self.wait_for(failed, LIMIT)
         for resource in stack.resources():
             if resource.resource_name in MISTAKES:
-                self.assertRegex(resource.resource_status_reason,
-                                 'Deployment exited with non-zero status code: [1-9]')
+                self.assertRegex(
+                    resource.resource_status_reason,
+                    'Deployment exited with non-zero status code: [1-9]',
+                )
                 deployment = self.stacks.heat.software_deployments.get(
-                    resource.physical_resource_id)
+                    resource.physical_resource_id
+                )
                 self.assertThat(
                     deployment.output_values['deploy_stderr'],
-                    MatchesAny(*map(Contains, MISTAKES[resource.resource_name])))
+                    MatchesAny(*map(Contains, MISTAKES[resource.resource_name])),
+                )

@@ -34,11 +34,18 @@ class BadInputTest(base.IntegrationTestCase):
         self.assertIn(path, self.refuse(path))
 
     def test_a_template_that_is_no_template_is_refused(self) -> None:
-        self.assertIn('Heat refuses', self.refuse(self.write(
-            'heat_template_version: 2018-08-31\nresources: {a: {type: OS::None::Such}}\n')))
+        self.assertIn(
+            'Heat refuses',
+            self.refuse(
+                self.write(
+                    'heat_template_version: 2018-08-31\nresources: {a: {type: OS::None::Such}}\n'
+                )
+            ),
+        )
 
     def test_a_cloud_that_is_down_is_said_to_be_down(self) -> None:
         stacks = Stacks(dict(self.cloud.environment, OS_AUTH_URL='http://127.0.0.1:9/v3'))
         error = self.assertRaises(
-            LocalHeatError, stacks.create, 'one', str(base.TEMPLATES / 'deployed_server.yaml'))
+            LocalHeatError, stacks.create, 'one', str(base.TEMPLATES / 'deployed_server.yaml')
+        )
         self.assertIn('cannot be reached', str(error))

@@ -15,7 +15,8 @@ import os
 import pathlib
 import urllib.parse
 import uuid
-from typing import Any, Dict, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 import yaml
 from heatclient.common import template_utils
@@ -35,23 +36,29 @@ RELEASES = os.environ.get('HEAT_FIRST_RELEASES', 'trixie').split()
 HOOKS = os.environ.get('HEAT_INSTALL_HOOKS', 'ansible apply-config cfn-init json-file').split()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def cloud() -> Cloud:
     """A cloud in which nothing boots."""
     return shared.until_exit(user_data.new_cloud())
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def pristine_cloud() -> Cloud:
     """A cloud with pristine images, named as the releases are."""
-    return shared.until_exit(shared.new_cloud(
-        {release: images.pristine(release) for release in RELEASES}))
+    return shared.until_exit(
+        shared.new_cloud({release: images.pristine(release) for release in RELEASES})
+    )
 
 
 def container_image() -> str:
     """A root file system of Debian with the agent."""
-    return images.built('agent-container', kind='tar', sources=[base.ELEMENTS],
-                        BASE_ELEMENTS='debian-minimal', DIB_RELEASE='trixie')
+    return images.built(
+        'agent-container',
+        kind='tar',
+        sources=[base.ELEMENTS],
+        BASE_ELEMENTS='debian-minimal',
+        DIB_RELEASE='trixie',
+    )
 
 
 class ExamplesTest(base.TestCase):
@@ -61,16 +68,20 @@ class ExamplesTest(base.TestCase):
     scenarios = [
         (f'{example.stem},{environment}', {'example': example, 'environment': environment})
         for example in EXAMPLES
-        for environment in (user_data.ENVIRONMENTS
-                            if 'Heat::InstallConfigAgent' in example.read_text() else [''])]
+        for environment in (
+            user_data.ENVIRONMENTS if 'Heat::InstallConfigAgent' in example.read_text() else ['']
+        )
+    ]
 
     def test_heat_validates_it(self) -> None:
         environments = [user_data.path(self.environment)] if self.environment else []
         files, template = template_utils.get_template_contents(str(self.example))
         more, environment = template_utils.process_multiple_environments_and_files(
-            env_paths=environments)
+            env_paths=environments
+        )
         Stacks(cloud().environment).heat.stacks.validate(
-            template=template, files=dict(files, **more), environment=environment)
+            template=template, files=dict(files, **more), environment=environment
+        )
 
 
 class UserDataTest(base.TestCase):
@@ -81,9 +92,14 @@ class UserDataTest(base.TestCase):
 
     def test_they_are_at_most_half_of_what_nova_takes_and_ascii(self) -> None:
         rendered = user_data.render(
-            Stacks(cloud().environment), [user_data.path(self.environment)],
-            {'hooks': ['ansible', 'puppet'], 'pip_mirror': 'https://index.example.org/simple',
-             'trusted_ca': 'x' * 1000})
+            Stacks(cloud().environment),
+            [user_data.path(self.environment)],
+            {
+                'hooks': ['ansible', 'puppet'],
+                'pip_mirror': 'https://index.example.org/simple',
+                'trusted_ca': 'x' * 1000,
+            },
+        )
         self.assertLessEqual(len(base64.b64encode(rendered)), user_data.LIMIT)
         rendered.decode('ascii')
         if self.environment not in ('ignition_env.yaml', 'none_env.yaml'):
@@ -101,42 +117,55 @@ class IgnitionTest(base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        rendered = json.loads(user_data.render(
-            Stacks(cloud().environment), [user_data.path('ignition_env.yaml')],
-            {'agent_image': 'registry.example.org/agent:1'}))
+        rendered = json.loads(
+            user_data.render(
+                Stacks(cloud().environment),
+                [user_data.path('ignition_env.yaml')],
+                {'agent_image': 'registry.example.org/agent:1'},
+            )
+        )
         self.rendered = rendered
         self.files = {item['path']: item for item in rendered['storage']['files']}
 
     def test_ignition_gets_the_script_as_a_data_url(self) -> None:
-        files = {path: urllib.parse.unquote(item['contents']['source'])
-                 for path, item in self.files.items()}
+        files = {
+            path: urllib.parse.unquote(item['contents']['source'])
+            for path, item in self.files.items()
+        }
         script = (user_data.BOOT_CONFIG / 'templates/lib/container-agent.sh').read_text()
         self.assertEqual('data:,' + script, files['/var/lib/heat-agent-boot/container-agent.sh'])
-        self.assertIn('AGENT_IMAGE="registry.example.org/agent:1"\n',
-                      files['/etc/default/heat-container-agent'])
+        self.assertIn(
+            'AGENT_IMAGE="registry.example.org/agent:1"\n',
+            files['/etc/default/heat-container-agent'],
+        )
         self.assertIn('/var/lib/heat-cfntools/cfn-init-data', files)
 
     def test_it_has_the_specifications_fields_and_data_urls(self) -> None:
         self.assertEqual({'version': '3.3.0'}, self.rendered['ignition'])
         self.assertEqual({'ignition', 'storage', 'systemd'}, set(self.rendered))
-        unit, = self.rendered['systemd']['units']
+        (unit,) = self.rendered['systemd']['units']
         self.assertEqual({'name', 'enabled', 'contents'}, set(unit))
         self.assertIs(True, unit['enabled'])
         for path, item in self.files.items():
-            self.assertLessEqual(set(item) - {'filesystem'},
-                                 {'path', 'mode', 'contents', 'user', 'group'})
+            self.assertLessEqual(
+                set(item) - {'filesystem'}, {'path', 'mode', 'contents', 'user', 'group'}
+            )
             self.assertIsInstance(item['mode'], int, path)
             # What RFC 2397 lets stand for itself, and escapes.
-            self.assertRegex(item['contents']['source'],
-                             r"^data:,([\w.!~*'();/?:@&=+$,-]|%[0-9A-F]{2})*$", path)
+            self.assertRegex(
+                item['contents']['source'], r"^data:,([\w.!~*'();/?:@&=+$,-]|%[0-9A-F]{2})*$", path
+            )
 
 
 class FirstBootTest(base.TestCase):
     """A pristine image boots as a server of a real Heat."""
 
     guard_processes = False
-    scenarios = [(f'{kind},{release}', {'kind': kind, 'release': release})
-                 for kind in KINDS for release in RELEASES]
+    scenarios = [
+        (f'{kind},{release}', {'kind': kind, 'release': release})
+        for kind in KINDS
+        for release in RELEASES
+    ]
 
     def setUp(self) -> None:
         super().setUp()
@@ -145,8 +174,9 @@ class FirstBootTest(base.TestCase):
         self.cloud = pristine_cloud()
         self.stacks = Stacks(self.cloud.environment)
 
-    def create(self, environment: str, parameters: 'Optional[Mapping[str, Any]]' = None,
-               **settings: Any) -> Stack:
+    def create(
+        self, environment: str, parameters: 'Optional[Mapping[str, Any]]' = None, **settings: Any
+    ) -> Stack:
         """Begin to create a stack with a server.
 
         :param parameters: of the template.
@@ -157,15 +187,23 @@ class FirstBootTest(base.TestCase):
         more.write_text(yaml.safe_dump({'parameter_defaults': settings}))
         self.environments = [user_data.path(environment), str(more)]
         stack = self.stacks.create(
-            'test-' + uuid.uuid4().hex[:12], str(TEMPLATES / 'first_boot.yaml'),
-            self.parameters(**(parameters or {})), self.environments, timeout_minutes=60)
+            'test-' + uuid.uuid4().hex[:12],
+            str(TEMPLATES / 'first_boot.yaml'),
+            self.parameters(**(parameters or {})),
+            self.environments,
+            timeout_minutes=60,
+        )
         self.addCleanup(self.delete, stack)
         return stack
 
-    def parameters(self, **more: Any) -> 'Dict[str, Any]':
+    def parameters(self, **more: Any) -> 'dict[str, Any]':
         # An emulated machine can take longer than the other's URL is valid.
-        return {'flavor': self.kind, 'image': self.release,
-                'signal_transport': 'HEAT_SIGNAL' if self.kind == 'qemu' else 'CFN_SIGNAL', **more}
+        return {
+            'flavor': self.kind,
+            'image': self.release,
+            'signal_transport': 'HEAT_SIGNAL' if self.kind == 'qemu' else 'CFN_SIGNAL',
+            **more,
+        }
 
     def delete(self, stack: Stack) -> None:
         self.stacks.servers.delete(stack.server('server'))
@@ -174,7 +212,7 @@ class FirstBootTest(base.TestCase):
 
     wait_for = IntegrationTestCase.wait_for
 
-    def outputs(self, stack: Stack) -> 'Dict[str, Any]':
+    def outputs(self, stack: Stack) -> 'dict[str, Any]':
         # Installing takes as long again as booting.
         stack.wait(3 * LIMITS[self.kind])
         return stack.outputs()
@@ -183,8 +221,7 @@ class FirstBootTest(base.TestCase):
         stack = self.create('debian_pip_env.yaml', {'forget': True}, hooks=['json-file'])
         outputs = self.outputs(stack)
         self.assertEqual('hello', outputs['answer'])
-        self.assertIn('agent: /opt/stack/venvs/heat-agent/bin/os-collect-config',
-                      outputs['stdout'])
+        self.assertIn('agent: /opt/stack/venvs/heat-agent/bin/os-collect-config', outputs['stdout'])
         self.assertIn(' json-file script\n', outputs['stdout'])
 
         # The server has forgotten its first boot.
@@ -193,8 +230,7 @@ class FirstBootTest(base.TestCase):
         stack.update(self.parameters(greeting='hello again'), self.environments)
         outputs = self.outputs(stack)
         self.assertEqual('hello again', outputs['answer'])
-        self.assertIn("before: ['hello'], in the agent's configuration: hello\n",
-                      outputs['stdout'])
+        self.assertIn("before: ['hello'], in the agent's configuration: hello\n", outputs['stdout'])
         console = self.stacks.servers.console(server, 100000)
         self.assertEqual(2, console.count('heat-agent-boot: done'))
 
@@ -202,12 +238,19 @@ class FirstBootTest(base.TestCase):
         stack = self.create('debian_pip_env.yaml')
 
         def console() -> str:
-            server = next((item.physical_resource_id for item in stack.resources()
-                           if item.resource_name == 'server'), None)
+            server = next(
+                (
+                    item.physical_resource_id
+                    for item in stack.resources()
+                    if item.resource_name == 'server'
+                ),
+                None,
+            )
             return self.stacks.servers.console(server, 1000) if server else ''
 
-        self.wait_for(lambda: 'heat-agent-boot: install the agent ...' in console(),
-                      LIMITS[self.kind])
+        self.wait_for(
+            lambda: 'heat-agent-boot: install the agent ...' in console(), LIMITS[self.kind]
+        )
         self.stacks.servers.reboot(stack.server('server'), hard=True)
         self.assertEqual('hello', self.outputs(stack)['answer'])
         self.assertEqual(1, console().count('heat-agent-boot: done'))
@@ -218,18 +261,24 @@ class FirstBootTest(base.TestCase):
         self.addCleanup(far.close)
         near = proxy.Proxy({'index.test': ('127.0.0.1', far.port)})
         self.addCleanup(near.close)
-        outputs = self.outputs(self.create(
-            'debian_pip_env.yaml', pip_mirror='https://index.test' + far.path,
-            trusted_ca=this_machine.certificates() + authority.certificate.read_text(),
-            http_proxy=near.url, https_proxy=near.url))
+        outputs = self.outputs(
+            self.create(
+                'debian_pip_env.yaml',
+                pip_mirror='https://index.test' + far.path,
+                trusted_ca=this_machine.certificates() + authority.certificate.read_text(),
+                http_proxy=near.url,
+                https_proxy=near.url,
+            )
+        )
         self.assertEqual('hello', outputs['answer'])
         self.assertIn(('CONNECT', 'index.test:443'), near.asked)
 
     def test_debian_apt_deploys_and_its_cloud_init_takes_all_user_data(self) -> None:
         if self.release == 'bookworm':
             self.skipTest('Debian 12 does not have all of the agents')
-        outputs = self.outputs(self.create(
-            'debian_apt_env.yaml', {'cloud_configs': self.cloud_configs()}))
+        outputs = self.outputs(
+            self.create('debian_apt_env.yaml', {'cloud_configs': self.cloud_configs()})
+        )
         self.assertEqual('hello', outputs['answer'])
         self.assertIn('agent: /usr/bin/os-collect-config\n', outputs['stdout'])
 
@@ -240,14 +289,17 @@ class FirstBootTest(base.TestCase):
         folder = web.Folder(image.parent)
         self.addCleanup(folder.close)
         prepare = (TEMPLATES / 'container_settings.sh').read_text()
-        outputs = self.outputs(self.create(
-            'container_agent_env.yaml', {'prepare': prepare if self.kind == 'chroot' else ''},
-            agent_image_source=folder.url + image.name))
+        outputs = self.outputs(
+            self.create(
+                'container_agent_env.yaml',
+                {'prepare': prepare if self.kind == 'chroot' else ''},
+                agent_image_source=folder.url + image.name,
+            )
+        )
         self.assertEqual('hello', outputs['answer'])
-        self.assertIn('agent: /opt/stack/venvs/heat-agent/bin/os-collect-config',
-                      outputs['stdout'])
+        self.assertIn('agent: /opt/stack/venvs/heat-agent/bin/os-collect-config', outputs['stdout'])
 
-    def cloud_configs(self) -> 'Dict[str, str]':
+    def cloud_configs(self) -> 'dict[str, str]':
         """The cloud-configs of all environments that have one."""
         found = {}
         for name in user_data.variants():
@@ -265,7 +317,8 @@ class FirstBootTest(base.TestCase):
         self.assertIn('Deployment exited with non-zero status code: 1', str(error))
         # As `openstack stack failures list` does.
         reason = self.stacks.heat.software_deployments.get(
-            stack.server('deployment')).output_values['deploy_stderr']
+            stack.server('deployment')
+        ).output_values['deploy_stderr']
         self.assertIn('install the agent: failed with status 1', reason)
         self.assertIn('No matching distribution found for os-', reason)
         console = self.stacks.servers.console(stack.server('server'), 10000)
@@ -280,8 +333,13 @@ class NoneTest(IntegrationTestCase):
 
     def test_none_deploys(self) -> None:
         stack = self.create(
-            'first_boot.yaml', LIMITS[self.kind], user_data.path('none_env.yaml'),
-            flavor=self.kind, image=shared.IMAGE, signal_transport='HEAT_SIGNAL')
+            'first_boot.yaml',
+            LIMITS[self.kind],
+            user_data.path('none_env.yaml'),
+            flavor=self.kind,
+            image=shared.IMAGE,
+            signal_transport='HEAT_SIGNAL',
+        )
         self.assertEqual('hello', stack.outputs()['answer'])
 
 
@@ -295,12 +353,21 @@ class InstallHookTest(IntegrationTestCase):
             template['resources'][hook] = {
                 'type': str(base.ROOT / 'boot-config' / 'templates' / 'install_hook.yaml'),
                 'depends_on': 'trusted',
-                'properties': {'hook': hook, 'server': {'get_resource': 'server'},
-                               **this_machine.index()}}
+                'properties': {
+                    'hook': hook,
+                    'server': {'get_resource': 'server'},
+                    **this_machine.index(),
+                },
+            }
         path = self.root / 'template.yaml'
         path.write_text(yaml.safe_dump(template))
-        return self.create(str(path), None, flavor='chroot', image=shared.IMAGE,
-                           certificates=this_machine.certificates())
+        return self.create(
+            str(path),
+            None,
+            flavor='chroot',
+            image=shared.IMAGE,
+            certificates=this_machine.certificates(),
+        )
 
     def test_each_is_installed_with_its_tool(self) -> None:
         self.install(*HOOKS).wait(120 + 120 * len(HOOKS))
@@ -318,7 +385,9 @@ class InstallHookTest(IntegrationTestCase):
 
     def reason(self, stack: Stack) -> str:
         """What the server says of the deployment that failed."""
-        deployment, = (item.physical_resource_id for item in stack.resources()
-                       if item.resource_name == 'deployment')
-        return self.stacks.heat.software_deployments.get(
-            deployment).output_values['deploy_stderr']
+        (deployment,) = (
+            item.physical_resource_id
+            for item in stack.resources()
+            if item.resource_name == 'deployment'
+        )
+        return self.stacks.heat.software_deployments.get(deployment).output_values['deploy_stderr']

@@ -12,7 +12,10 @@ HEAT = 'POLL_SERVER_HEAT'
 
 class LifeCycleTest(base.IntegrationTestCase):
     scenarios = [
-        ('%s, %s then %s' % values, dict(zip(('flavor', 'transport', 'next_transport'), values)))
+        (
+            '{}, {} then {}'.format(*values),
+            dict(zip(('flavor', 'transport', 'next_transport'), values)),
+        )
         # One boot shows both transports. The other way round Heat 27 forgets to give the server's
         # user a password, so that its agent is refused for ever.
         for values in (('qemu', HEAT, CFN), ('chroot', CFN, CFN), ('chroot', HEAT, HEAT))
@@ -23,13 +26,13 @@ class LifeCycleTest(base.IntegrationTestCase):
         told = self.reports()
         fixed = {'flavor': self.flavor, 'image': shared.IMAGE, 'report_url': told.url}
 
-        stack = self.create(
-            'deployments.yaml', limit, **fixed, metadata_transport=self.transport)
+        stack = self.create('deployments.yaml', limit, **fixed, metadata_transport=self.transport)
         self.assert_outputs(stack, 'hello', 'CREATE')
         self.assert_ran('CREATE', told)
 
         self.update(
-            stack, limit, **fixed, metadata_transport=self.next_transport, greeting='hi again')
+            stack, limit, **fixed, metadata_transport=self.next_transport, greeting='hi again'
+        )
         self.assert_outputs(stack, 'hi again', 'UPDATE')
         self.assert_ran('UPDATE', told)
 
@@ -41,7 +44,7 @@ class LifeCycleTest(base.IntegrationTestCase):
         outputs = stack.outputs()
         for name in base.DEPLOYMENTS:
             said = outputs[name]
-            self.assertEqual('%s, %s' % (greeting, action), said['answer'])
-            self.assertRegex(said['stdout'], r'\A%s on \S+\n\Z' % action)
+            self.assertEqual(f'{greeting}, {action}', said['answer'])
+            self.assertRegex(said['stdout'], rf'\A{action} on \S+\n\Z')
             self.assertEqual('a warning\n', said['stderr'])
             self.assertEqual(0, said['status_code'])

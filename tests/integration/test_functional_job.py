@@ -20,26 +20,49 @@ MINUTES = 30
 
 
 class FunctionalJobTest(base.TestCase):
-
     guard_processes = False
 
     def call(self, *command: 'str | pathlib.Path') -> str:
         """Run a command with the settings of this machine; what it printed."""
         done = subprocess.run(
-            command, env={**os.environ, 'LOCALHEAT_VENV': sys.prefix}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            command,
+            env={**os.environ, 'LOCALHEAT_VENV': sys.prefix},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         self.assertEqual(0, done.returncode, done.stdout)
         return done.stdout
 
     def changed_agent(self) -> pathlib.Path:
         """A checkout of the agent's last release, with a change that can be seen."""
-        self.call(sys.executable, '-m', 'pip', 'download', '--no-deps', '--no-binary', ':all:',
-                  '--dest', self.root, AGENT)
+        self.call(
+            sys.executable,
+            '-m',
+            'pip',
+            'download',
+            '--no-deps',
+            '--no-binary',
+            ':all:',
+            '--dest',
+            self.root,
+            AGENT,
+        )
         [archive] = self.root.glob('*.tar.gz')
         checkout = self.root / 'checkout'
         checkout.mkdir()
-        self.call('tar', '--extract', '--strip-components', '1', '--no-same-owner',
-                  '--directory', checkout, '--file', archive)
+        self.call(
+            'tar',
+            '--extract',
+            '--strip-components',
+            '1',
+            '--no-same-owner',
+            '--directory',
+            checkout,
+            '--file',
+            archive,
+        )
         program = checkout / 'os_collect_config' / 'collect.py'
         program.write_text(f'print({CHANGE!r}, flush=True)\n{program.read_text()}')
         git = ('git', '-C', checkout, '-c', 'user.name=A', '-c', 'user.email=a@example.org')
@@ -53,8 +76,17 @@ class FunctionalJobTest(base.TestCase):
             self.skipTest('building the test image takes root')
         checkout = self.changed_agent()
         logs = self.root / 'logs'
-        said = self.call(COMMAND, '--image', images.test_image('trixie'), '--checkout', checkout,
-                         '--log-dir', logs, '--timeout', str(MINUTES))
-        self.assertIn('.dev1 (%s at ' % checkout, said)
+        said = self.call(
+            COMMAND,
+            '--image',
+            images.test_image('trixie'),
+            '--checkout',
+            checkout,
+            '--log-dir',
+            logs,
+            '--timeout',
+            str(MINUTES),
+        )
+        self.assertIn(f'.dev1 ({checkout} at ', said)
         self.assertIn('\nPASSED in ', said)
         self.assertIn(CHANGE, (logs / 'console.log').read_text(errors='replace'))

@@ -12,19 +12,21 @@ class ServerTest(base.IntegrationTestCase):
         stack = self.create('no_deployment.yaml', CHROOT, flavor='chroot', image=shared.IMAGE)
         server = stack.server('server')
         self.wait_for(
-            lambda: 'Completed phase configure' in self.servers.console(server, 1000), CHROOT)
+            lambda: 'Completed phase configure' in self.servers.console(server, 1000), CHROOT
+        )
         self.assertNotIn('Traceback', self.servers.console(server, 1000))
 
     def test_a_server_that_is_none_of_novas_gets_its_deployments(self) -> None:
         stack = self.create('deployed_server.yaml', CHROOT)
-        deployment, = stack.metadata('server')['deployments']
+        (deployment,) = stack.metadata('server')['deployments']
         self.assertEqual('script', deployment['group'])
         agent = stack.outputs()['agent']
         self.assertEqual(['heat', 'local'], agent['collectors'])
         # where the agent, which is not on this machine, would reach Keystone
         self.assertEqual(
             self.cloud.state.url('keystone', HOST_SEEN_BY_SERVERS) + '/v3',
-            agent['heat']['auth_url'])
+            agent['heat']['auth_url'],
+        )
 
     def test_a_server_whose_power_was_cut_goes_on_where_it_was(self) -> None:
         told = self.reports()
@@ -41,7 +43,8 @@ class ServerTest(base.IntegrationTestCase):
     def test_a_suspended_server_goes_on_when_it_is_resumed(self) -> None:
         told = self.reports()
         stack = self.create(
-            'deployments.yaml', CHROOT, flavor='chroot', image=shared.IMAGE, report_url=told.url)
+            'deployments.yaml', CHROOT, flavor='chroot', image=shared.IMAGE, report_url=told.url
+        )
         self.assert_ran('CREATE', told)
         stack.suspend()
         stack.wait(CHROOT)

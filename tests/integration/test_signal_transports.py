@@ -20,11 +20,10 @@ from tests import agent, base
 
 TEMPLATE = pathlib.Path(__file__).with_name('templates') / 'transports.yaml'
 COLLECTOR = os.path.join(os.path.dirname(sys.executable), 'os-collect-config')
-LIMIT = 180     # seconds
+LIMIT = 180  # seconds
 
 
 class TransportTest(base.TestCase):
-
     guard_processes = False
 
     def start(self, *services):
@@ -46,9 +45,18 @@ class TransportTest(base.TestCase):
         """The deployments that the real os-collect-config gets with what Heat told the server."""
         path = self.root / 'os-collect-config.conf'
         lines = [f'{name} = {value}' for name, value in config[collector].items() if value]
-        path.write_text('\n'.join([
-            '[DEFAULT]', f'collectors = {collector}', f'cachedir = {self.root}/collected',
-            f'[{collector}]', *lines, '']))
+        path.write_text(
+            '\n'.join(
+                [
+                    '[DEFAULT]',
+                    f'collectors = {collector}',
+                    f'cachedir = {self.root}/collected',
+                    f'[{collector}]',
+                    *lines,
+                    '',
+                ]
+            )
+        )
         end = time.monotonic() + LIMIT
         while time.monotonic() < end:
             done = self.run_program([COLLECTOR, '--config-file', path, '--one-time', '--print'])
@@ -65,8 +73,10 @@ class TransportTest(base.TestCase):
 
     def assert_deployed_by(self, server_transport, collector, signal_transport):
         stack = Stacks(self.cloud.environment).create(
-            'stack-' + uuid.uuid4().hex[:8], str(TEMPLATE), {
-                'server_transport': server_transport, 'signal_transport': signal_transport})
+            'stack-' + uuid.uuid4().hex[:8],
+            str(TEMPLATE),
+            {'server_transport': server_transport, 'signal_transport': signal_transport},
+        )
         end = time.monotonic() + LIMIT
         while not stack.outputs().get('agent') and time.monotonic() < end:
             time.sleep(0.5)

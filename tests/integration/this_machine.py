@@ -4,18 +4,19 @@
 import glob
 import os
 import pathlib
-from typing import Dict
 
 from pip._internal.models.index import PyPI
 
 
 def certificates() -> str:
     """What this machine's administrator trusts, for servers to trust, too."""
-    return ''.join(pathlib.Path(name).read_text()
-                   for name in glob.glob('/usr/local/share/ca-certificates/*.crt'))
+    return ''.join(
+        pathlib.Path(name).read_text()
+        for name in glob.glob('/usr/local/share/ca-certificates/*.crt')
+    )
 
 
-def index() -> 'Dict[str, str]':
+def index() -> 'dict[str, str]':
     """The package index, as a parameter of boot-config."""
     return {'pip_mirror': os.environ['PIP_INDEX_URL']} if os.environ.get('PIP_INDEX_URL') else {}
 

@@ -13,7 +13,8 @@ import pathlib
 import sys
 import tempfile
 import uuid
-from typing import Any, Dict, Iterator, List, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import yaml
 
@@ -38,11 +39,21 @@ outputs:
   config: {value: {get_attr: [boot_config, config]}}
 """
 #: As Heat describes a server with POLL_SERVER_HEAT, which takes most.
-METADATA = {'deployments': [], 'os-collect-config': {
-    'collectors': ['ec2', 'heat', 'local'],
-    'heat': {'auth_url': 'https://identity.example.org/identity/v3', 'password': 32 * 'p',
-             'project_id': 32 * '1', 'region_name': 'RegionOne', 'resource_name': 'server',
-             'stack_id': f'a-stack-with-a-name/{uuid.UUID(int=0)}', 'user_id': 32 * '2'}}}
+METADATA = {
+    'deployments': [],
+    'os-collect-config': {
+        'collectors': ['ec2', 'heat', 'local'],
+        'heat': {
+            'auth_url': 'https://identity.example.org/identity/v3',
+            'password': 32 * 'p',
+            'project_id': 32 * '1',
+            'region_name': 'RegionOne',
+            'resource_name': 'server',
+            'stack_id': f'a-stack-with-a-name/{uuid.UUID(int=0)}',
+            'user_id': 32 * '2',
+        },
+    },
+}
 
 
 @contextlib.contextmanager
@@ -57,16 +68,17 @@ def path(environment: str) -> str:
     return str(BOOT_CONFIG / environment)
 
 
-def variants() -> 'Dict[str, List[str]]':
+def variants() -> 'dict[str, list[str]]':
     """The environments that say the same in other names: by the first, all of them."""
-    found: Dict[str, List[str]] = {}
+    found: dict[str, list[str]] = {}
     for name in ENVIRONMENTS:
-        found.setdefault(json.dumps(yaml.safe_load((BOOT_CONFIG / name).read_text())), []
-                         ).append(name)
+        found.setdefault(json.dumps(yaml.safe_load((BOOT_CONFIG / name).read_text())), []).append(
+            name
+        )
     return {names[0]: names for names in found.values()}
 
 
-def render(stacks: Stacks, environments: 'Sequence[str]', parameters: 'Dict[str, Any]') -> bytes:
+def render(stacks: Stacks, environments: 'Sequence[str]', parameters: 'dict[str, Any]') -> bytes:
     """The user data as Nova gets them, not encoded.
 
     :param environments: paths of files.
@@ -77,8 +89,11 @@ def render(stacks: Stacks, environments: 'Sequence[str]', parameters: 'Dict[str,
         template.write_text(TEMPLATE)
         more = pathlib.Path(folder, 'parameters.yaml')
         more.write_text(json.dumps({'parameter_defaults': parameters}))
-        stack = stacks.create('user-data-' + uuid.uuid4().hex[:12], str(template),
-                              environments=[*environments, str(more)])
+        stack = stacks.create(
+            'user-data-' + uuid.uuid4().hex[:12],
+            str(template),
+            environments=[*environments, str(more)],
+        )
         stack.wait(120)
     try:
         config = stack.outputs()['config']
@@ -92,11 +107,13 @@ def render(stacks: Stacks, environments: 'Sequence[str]', parameters: 'Dict[str,
 def build(text: str) -> bytes:
     """What Heat makes of a config for a server of the format SOFTWARE_CONFIG."""
     from oslo_service import backend
+
     backend.init_backend(backend.BackendType.THREADING)
     from heat.engine.clients.os.nova import NovaClientPlugin
 
     data = NovaClientPlugin.build_userdata(
-        mock_plugin(NovaClientPlugin), METADATA, text, None, 'SOFTWARE_CONFIG')
+        mock_plugin(NovaClientPlugin), METADATA, text, None, 'SOFTWARE_CONFIG'
+    )
     return data if isinstance(data, bytes) else data.encode()
 
 
@@ -114,10 +131,10 @@ def main() -> None:
             rows += [(name, size) for name in names]
     bar = '=' * 30 + '  ' + '=' * 10 + '  ' + '=' * 14
     print(bar)
-    print('%-30s  %-10s  %s' % ('environment', 'bytes', 'of Nova\'s limit'))
+    print(f"{'environment':30}  {'bytes':10}  of Nova's limit")
     print(bar)
     for name, size in sorted(rows):
-        print('%-30s  %10s  %13d%%' % ('``%s``' % name, f'{size:,}', 100 * size / NOVA_LIMIT))
+        print(f'{f"``{name}``":30}  {f"{size:,}":>10}  {100 * size // NOVA_LIMIT:>13}%')
     print(bar)
 
 

@@ -8,22 +8,24 @@ from tests import base, repository
 
 
 class ReadmeTest(base.TestCase):
-
     #: The list of files is git's.
     guard_processes = False
 
     def test_its_map_names_every_folder_and_no_other(self):
         readme = (base.ROOT / 'README.rst').read_text(encoding='utf-8')
         section = re.search(r'(?ms)^Map\n---+\n(.*?)^[^\n]+\n---+\n', readme).group(1)
-        named = [name for line in re.findall(r'(?m)^``.*', section)
-                 for name in re.findall(r'``([^`]+)/``', line)]
+        named = [
+            name
+            for line in re.findall(r'(?m)^``.*', section)
+            for name in re.findall(r'``([^`]+)/``', line)
+        ]
         folders = {name.split('/')[0] for name in repository.names() if '/' in name}
-        self.assertEqual(sorted(name for name in folders if not name.startswith('.')),
-                         sorted(named))
+        self.assertEqual(
+            sorted(name for name in folders if not name.startswith('.')), sorted(named)
+        )
 
 
 class DocumentationTest(base.TestCase):
-
     #: Sphinx and reno call git.
     guard_processes = False
 
@@ -34,9 +36,22 @@ class DocumentationTest(base.TestCase):
 
     def test_sphinx_has_nothing_to_say(self):
         done = self.run_program(
-            [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html',
-             '-d', self.root / 'doctrees', base.ROOT / 'doc/source', self.root / 'html'],
-            cwd=base.ROOT)
+            [
+                sys.executable,
+                '-m',
+                'sphinx',
+                '-W',
+                '--keep-going',
+                '-q',
+                '-b',
+                'html',
+                '-d',
+                self.root / 'doctrees',
+                base.ROOT / 'doc/source',
+                self.root / 'html',
+            ],
+            cwd=base.ROOT,
+        )
         complaints = [line for line in done.stderr.splitlines() if ' INFO reno.' not in line]
         self.assertEqual(0, done.status, '\n'.join(complaints))
         self.assertTrue((self.root / 'html/index.html').exists())

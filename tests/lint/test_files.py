@@ -9,8 +9,20 @@ from tests import base, repository
 load_tests = base.load_scenarios
 
 SPDX = 'SPDX-License-Identifier: Apache-2.0'
-SPDX_SUFFIXES = ('.bash', '.cfg', '.ini', '.py', '.rst', '.service', '.sh', '.timer', '.toml',
-                 '.txt', '.yaml', '.yml')
+SPDX_SUFFIXES = (
+    '.bash',
+    '.cfg',
+    '.ini',
+    '.py',
+    '.rst',
+    '.service',
+    '.sh',
+    '.timer',
+    '.toml',
+    '.txt',
+    '.yaml',
+    '.yml',
+)
 LINE_LENGTH = 100
 # Data as somebody else wrote it.
 VERBATIM = re.compile(r'LICENSE$|tests/fixtures/.*\.json$|localheat/constraints.txt$')
@@ -23,12 +35,14 @@ def is_text(name: str) -> bool:
 
 
 def has_comments(name: str) -> bool:
-    return is_text(name) and (base.ROOT / name).stat().st_size > 0 and (
-        name.endswith(SPDX_SUFFIXES) or bool(repository.interpreter(name)))
+    return (
+        is_text(name)
+        and (base.ROOT / name).stat().st_size > 0
+        and (name.endswith(SPDX_SUFFIXES) or bool(repository.interpreter(name)))
+    )
 
 
 class ServerTextTest(base.TestCase):
-
     scenarios = repository.scenarios(repository.on_servers)
 
     def test_it_is_ascii(self):
@@ -39,7 +53,6 @@ class ServerTextTest(base.TestCase):
 
 
 class TextTest(base.TestCase):
-
     scenarios = repository.scenarios(is_text)
 
     def test_its_lines_are_short_and_end_as_they_should(self):
@@ -60,7 +73,6 @@ class TextTest(base.TestCase):
 
 
 class LicenseTest(base.TestCase):
-
     scenarios = repository.scenarios(has_comments)
 
     def test_it_names_its_license_at_its_head(self):
@@ -70,7 +82,6 @@ class LicenseTest(base.TestCase):
 
 
 class ModeTest(base.TestCase):
-
     scenarios = repository.scenarios()
 
     def test_it_is_executable_if_it_names_an_interpreter_and_only_then(self):
@@ -84,7 +95,6 @@ class ModeTest(base.TestCase):
 
 
 class LinkTest(base.TestCase):
-
     scenarios = [(name, {'path': base.ROOT / name}) for name in repository.links()]
 
     def test_it_leads_to_something_in_the_checkout(self):
@@ -97,12 +107,14 @@ class LinkTest(base.TestCase):
 
 
 class DocumentTest(base.TestCase):
-
     scenarios = repository.scenarios(lambda name: name.endswith('.rst'))
 
     def test_its_links_to_files_lead_to_something(self):
         text = (base.ROOT / self.name).read_text(encoding='utf-8')
-        targets = [target for target in re.findall(r'`[^`<>]+<([^`<>]+)>`__?', text)
-                   if not re.match(r'\w+:|#', target) and not target.endswith('_')]
+        targets = [
+            target
+            for target in re.findall(r'`[^`<>]+<([^`<>]+)>`__?', text)
+            if not re.match(r'\w+:|#', target) and not target.endswith('_')
+        ]
         folder = (base.ROOT / self.name).parent
         self.assertEqual([], [target for target in targets if not (folder / target).exists()])

@@ -13,17 +13,21 @@ COMPILE = 'import sys; compile(open(sys.argv[1], encoding="utf-8").read(), sys.a
 
 
 class PythonTest(base.TestCase):
-
-    def test_ruff_has_nothing_to_say(self):
+    def ruff(self, *command):
+        """Run ruff over all of the project's Python files, and expect no complaint."""
         self.announce('ruff')
         names = [name for name in repository.files() if repository.is_python(name)]
-        done = self.run_program(['ruff', 'check', '--no-cache', '--output-format=concise', *names],
-                                cwd=base.ROOT)
+        done = self.run_program(['ruff', *command, '--no-cache', *names], cwd=base.ROOT)
         self.assertEqual(0, done.status, done.stdout + done.stderr)
+
+    def test_ruff_has_nothing_to_say(self):
+        self.ruff('check', '--output-format=concise')
+
+    def test_it_is_formatted_as_ruff_does(self):
+        self.ruff('format', '--check')
 
 
 class ServerPythonTest(base.TestCase):
-
     scenarios = repository.scenarios(repository.on_servers, repository.is_python)
 
     def test_it_compiles_on_the_oldest_python(self):
@@ -31,20 +35,32 @@ class ServerPythonTest(base.TestCase):
             done = self.run_program([OLDEST_PYTHON, '-c', COMPILE, base.ROOT / self.name])
             self.assertEqual(0, done.status, done.stderr)
         else:
-            ast.parse((base.ROOT / self.name).read_text(encoding='utf-8'), self.name,
-                      feature_version=interpreters.OLDEST)
+            ast.parse(
+                (base.ROOT / self.name).read_text(encoding='utf-8'),
+                self.name,
+                feature_version=interpreters.OLDEST,
+            )
 
     def test_it_imports_nothing_but_the_standard_library_and_its_neighbours(self):
         if sys.version_info < (3, 10):
             self.skipTest('Python before 3.10 cannot name its standard library')
         path = base.ROOT / self.name
-        neighbours = {module.stem for folder in repository.ELEMENT_FOLDERS
-                      for module in base.ROOT.glob(f'{folder}/*/install.d/*.py')}
+        neighbours = {
+            module.stem
+            for folder in repository.ELEMENT_FOLDERS
+            for module in base.ROOT.glob(f'{folder}/*/install.d/*.py')
+        }
         tree = ast.parse(path.read_text(encoding='utf-8'), self.name)
         # What a function imports, it imports because only some need it, and says so itself.
-        modules = {alias.name for node in tree.body if isinstance(node, ast.Import)
-                   for alias in node.names}
+        modules = {
+            alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
+        }
         modules |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
-        self.assertEqual(set(), {module for module in modules
-                                 if module.split('.')[0] not in sys.stdlib_module_names
-                                 and module not in neighbours})
+        self.assertEqual(
+            set(),
+            {
+                module
+                for module in modules
+                if module.split('.')[0] not in sys.stdlib_module_names and module not in neighbours
+            },
+        )

@@ -7,7 +7,6 @@ load_tests = base.load_scenarios
 
 
 class ShellTest(base.TestCase):
-
     scenarios = repository.scenarios(repository.is_shell)
 
     def test_shellcheck_has_nothing_to_say(self):
@@ -18,12 +17,12 @@ class ShellTest(base.TestCase):
             options = ['--shell=bash', '--exclude=SC2034']
         done = self.run_program(
             ['shellcheck', '--external-sources', '--source-path=SCRIPTDIR', *options, self.name],
-            cwd=base.ROOT)
+            cwd=base.ROOT,
+        )
         self.assertEqual(0, done.status, done.stdout + done.stderr)
 
 
 class ProgramTest(base.TestCase):
-
     scenarios = repository.scenarios(repository.is_shell, repository.interpreter)
 
     def test_it_stops_at_the_first_error(self):

@@ -19,7 +19,6 @@ FOREIGN_HOOK = '#!/bin/sh\nread -r first\nprintf %s "$HOOK_ANSWER"\n'
 
 
 class DispatcherTestCase(base.TestCase):
-
     python = None
 
     def setUp(self):
@@ -30,14 +29,19 @@ class DispatcherTestCase(base.TestCase):
 
     def script(self, name, text='true', **fields):
         """A deployment that notes each of its runs, and is signalled."""
-        return script(name, f'echo {name} >> {self.ran}\n{text}', url=self.heat.signed(name),
-                      **fields)
+        return script(
+            name, f'echo {name} >> {self.ran}\n{text}', url=self.heat.signed(name), **fields
+        )
 
     def start(self, stderr):
         """Start the dispatcher; the process."""
         return subprocess.Popen(
-            ['sh', '-c', f'exec python3 {agent.DISPATCHER}'], env=self.sandbox.env,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
+            ['sh', '-c', f'exec python3 {agent.DISPATCHER}'],
+            env=self.sandbox.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
 
     def runs(self):
         """The names of the deployments that ran, in order."""
@@ -63,12 +67,24 @@ class EachPythonTest(DispatcherTestCase):
     scenarios = interpreters.scenarios()
 
     def test_a_deployment_runs_and_is_signalled(self):
-        done = self.agent.run(self.script(
-            'one', 'echo "to $name"; echo errors >&2; printf "%s" "$name" > '
-            '"$heat_outputs_path.result"', inputs={'name': 'J\xfcrgen'}))
+        done = self.agent.run(
+            self.script(
+                'one',
+                'echo "to $name"; echo errors >&2; printf "%s" "$name" > '
+                '"$heat_outputs_path.result"',
+                inputs={'name': 'J\xfcrgen'},
+            )
+        )
         self.assertEqual((0, ''), (done.status, done.stdout), done.stderr)
-        self.assertEqual({'deploy_stdout': 'to J\xfcrgen\n', 'deploy_stderr': 'errors\n',
-                          'deploy_status_code': 0, 'result': 'J\xfcrgen'}, self.signal('one'))
+        self.assertEqual(
+            {
+                'deploy_stdout': 'to J\xfcrgen\n',
+                'deploy_stderr': 'errors\n',
+                'deploy_status_code': 0,
+                'result': 'J\xfcrgen',
+            },
+            self.signal('one'),
+        )
         self.assertEqual('sent', self.agent.state('one')['signal'])
 
     def test_an_output_may_have_any_letters_in_its_name(self):
@@ -83,8 +99,9 @@ class EachPythonTest(DispatcherTestCase):
         self.assert_failed('one', 124, 'ended after 1 seconds')
 
     def test_a_failing_hook_stops_none_of_the_others(self):
-        self.agent.run(self.script('one', 'exit 3'), self.script('two', group='nosuch'),
-                       self.script('three'))
+        self.agent.run(
+            self.script('one', 'exit 3'), self.script('two', group='nosuch'), self.script('three')
+        )
         self.assertEqual(['one', 'three'], self.runs())
         self.assert_failed('one', 3)
         self.assert_failed('two', 127)
@@ -99,7 +116,6 @@ class EachPythonTest(DispatcherTestCase):
 
 
 class OnceTest(DispatcherTestCase):
-
     def test_what_is_on_record(self):
         """Bug 1520347: the files hold credentials, and were readable by all."""
         deployment = self.script('one', 'echo hello')
@@ -111,8 +127,10 @@ class OnceTest(DispatcherTestCase):
         self.assertEqual(deployment, json.loads((self.agent.deployed / 'one.json').read_text()))
         self.assertEqual(self.signal('one'), self.agent.response('one'))
         state = self.agent.state('one')
-        self.assertEqual(('one', 'one', 'script', 'CREATE', 0, 'sent'), tuple(
-            state[key] for key in ('id', 'name', 'group', 'action', 'status_code', 'signal')))
+        self.assertEqual(
+            ('one', 'one', 'script', 'CREATE', 0, 'sent'),
+            tuple(state[key] for key in ('id', 'name', 'group', 'action', 'status_code', 'signal')),
+        )
 
     def test_a_deployment_runs_once(self):
         """Bug 1564627: a completed deployment was signalled again."""
@@ -148,18 +166,25 @@ class OnceTest(DispatcherTestCase):
 
     def test_ids_are_not_used_as_paths(self):
         ids = ['../escaped', '/escaped', 'x.notify', '..', '.hidden', 'l' * 300, '\ud800', 'a\0b']
-        self.agent.run(self.script('x'), *(
-            self.script(f'n{number}', id=name) for number, name in enumerate(ids)))
+        self.agent.run(
+            self.script('x'),
+            *(self.script(f'n{number}', id=name) for number, name in enumerate(ids)),
+        )
         self.agent.run_again()
         self.assertEqual(['x'] + [f'n{number}' for number in range(len(ids))], self.runs())
         self.assertEqual(3 * (1 + len(ids)), len(self.agent.files()))
-        self.assertEqual(['x.json', 'x.notify.json', 'x.state'],
-                         [name for name in self.agent.files() if name.startswith('x')])
+        self.assertEqual(
+            ['x.json', 'x.notify.json', 'x.state'],
+            [name for name in self.agent.files() if name.startswith('x')],
+        )
         self.assertEqual([], list(self.agent.folder.rglob('*escaped*')))
 
     def test_an_id_may_be_of_any_type(self):
-        self.agent.run(self.script('one', id=7), self.script('two', id=['x']),
-                       self.script('three', id={'x': 1}))
+        self.agent.run(
+            self.script('one', id=7),
+            self.script('two', id=['x']),
+            self.script('three', id={'x': 1}),
+        )
         self.agent.run_again()
         self.assertEqual(['one', 'two', 'three'], self.runs())
 
@@ -168,15 +193,21 @@ class OnceTest(DispatcherTestCase):
         (self.agent.deployed / '.one.state.99999999.tmp').write_text('{"half')
         (self.agent.deployed / f'.one.state.{os.getpid()}.tmp').write_text('{"at work')
         self.agent.run_again()
-        self.assertEqual([f'.one.state.{os.getpid()}.tmp', 'one.json', 'one.notify.json',
-                          'one.state'], self.agent.files())
+        self.assertEqual(
+            [f'.one.state.{os.getpid()}.tmp', 'one.json', 'one.notify.json', 'one.state'],
+            self.agent.files(),
+        )
 
 
 class MetadataTest(DispatcherTestCase):
-
     def test_metadata_that_cannot_be_used_is_an_error_that_says_why(self):
-        for text, reason in ((None, 'No such file'), ('', 'Expecting value'), ('{}', 'not a list'),
-                             ('[{"id": 1', 'Expecting'), ('"\udcff"', 'utf-8')):
+        for text, reason in (
+            (None, 'No such file'),
+            ('', 'Expecting value'),
+            ('{}', 'not a list'),
+            ('[{"id": 1', 'Expecting'),
+            ('"\udcff"', 'utf-8'),
+        ):
             if text is not None:
                 self.agent.metadata.write_bytes(text.encode('utf-8', 'surrogateescape'))
             done = self.agent.run_again()
@@ -193,8 +224,9 @@ class MetadataTest(DispatcherTestCase):
             self.assertEqual((0, ''), (done.status, done.stderr))
 
     def test_entries_that_are_no_deployments_are_passed_over(self):
-        done = self.agent.run(None, 'x', 7, [], {}, {'id': None}, {'name': 'n', 'group': 'script'},
-                              self.script('one'))
+        done = self.agent.run(
+            None, 'x', 7, [], {}, {'id': None}, {'name': 'n', 'group': 'script'}, self.script('one')
+        )
         self.assertEqual(0, done.status, done.stderr)
         self.assertIn('without an id', done.stderr)
         self.assertEqual(['one'], self.runs())
@@ -213,8 +245,9 @@ class MetadataTest(DispatcherTestCase):
             'no-tool': dict(component, config={'configs': [{'actions': ['CREATE']}]}),
             'nul': {'inputs': {'value': 'a\0b'}},
         }
-        done = self.agent.run(*(self.script(name, **fields) for name, fields in unusable.items()),
-                              self.script('last'))
+        done = self.agent.run(
+            *(self.script(name, **fields) for name, fields in unusable.items()), self.script('last')
+        )
         self.assertEqual(0, done.status, done.stderr)
         for name in unusable:
             self.assertNotEqual(0, self.signal(name)['deploy_status_code'], name)
@@ -226,39 +259,76 @@ class MetadataTest(DispatcherTestCase):
         """Bugs: `options: null`, `inputs: null`, `outputs: null` crashed hooks (1436740)."""
         deployment = self.script('one', options=None, outputs=None)
         deployment['inputs'] += [None, 'x', {}, {'name': None, 'value': 1}]
-        self.agent.run(deployment, script('two', f'echo two >> {self.ran}', options=7, outputs='x'),
-                       dict(script('three', f'echo three >> {self.ran}'), inputs=None))
+        self.agent.run(
+            deployment,
+            script('two', f'echo two >> {self.ran}', options=7, outputs='x'),
+            dict(script('three', f'echo three >> {self.ran}'), inputs=None),
+        )
         self.assertEqual(['one', 'two', 'three'], self.runs())
         self.assertEqual(0, self.agent.response('three')['deploy_status_code'])
 
     def test_rubbish_among_the_actions_of_a_component_is_passed_over(self):
-        self.agent.run(self.script('one', group='component', config={'configs': [
-            None, 7, {'actions': 7}, {'actions': None}, {'actions': 'CREATE'},
-            {'actions': ['CREATE'], 'tool': 'script', 'config': '#!/bin/sh\necho ran\n'}]}))
+        self.agent.run(
+            self.script(
+                'one',
+                group='component',
+                config={
+                    'configs': [
+                        None,
+                        7,
+                        {'actions': 7},
+                        {'actions': None},
+                        {'actions': 'CREATE'},
+                        {
+                            'actions': ['CREATE'],
+                            'tool': 'script',
+                            'config': '#!/bin/sh\necho ran\n',
+                        },
+                    ]
+                },
+            )
+        )
         self.assertEqual('ran\n', self.signal('one')['deploy_stdout'])
 
     def test_a_component_runs_the_config_of_the_action(self):
         for action in ('create', 'update', 'suspend', 'resume', 'delete'):
-            deployment = deployments.load(f'component-{action}', id=action, inputs={
-                'deploy_signal_transport': 'CFN_SIGNAL',
-                'deploy_signal_id': self.heat.signed(action)})
+            deployment = deployments.load(
+                f'component-{action}',
+                id=action,
+                inputs={
+                    'deploy_signal_transport': 'CFN_SIGNAL',
+                    'deploy_signal_id': self.heat.signed(action),
+                },
+            )
             self.agent.run(deployment)
-            self.assertEqual(deployments.read('signals', f'component-{action}')['result'],
-                             self.signal(action)['result'])
+            self.assertEqual(
+                deployments.read('signals', f'component-{action}')['result'],
+                self.signal(action)['result'],
+            )
             handed = json.loads((self.agent.deployed / f'{action}.json').read_text())
             recorded = deployments.read('hook-input', f'component-{action}')
-            self.assertEqual((recorded['group'], recorded['config']),
-                             (handed['group'], handed['config']))
+            self.assertEqual(
+                (recorded['group'], recorded['config']), (handed['group'], handed['config'])
+            )
 
     def test_a_component_without_a_config_for_the_action_succeeds_at_once(self):
-        self.agent.run(self.script('one', group='component', config={'configs': [
-            {'actions': ['DELETE'], 'tool': 'nosuch', 'config': ''}]}))
+        self.agent.run(
+            self.script(
+                'one',
+                group='component',
+                config={'configs': [{'actions': ['DELETE'], 'tool': 'nosuch', 'config': ''}]},
+            )
+        )
         self.assertEqual(0, self.signal('one')['deploy_status_code'])
 
     def test_groups_that_have_no_hook_by_design_are_not_signalled(self):
         """Bug 1715497: os-apply-config was signalled as failed."""
-        done = self.agent.run(*(self.script(name, group=group) for name, group in (
-            ('one', 'os-apply-config'), ('two', 'Heat::Ungrouped'))))
+        done = self.agent.run(
+            *(
+                self.script(name, group=group)
+                for name, group in (('one', 'os-apply-config'), ('two', 'Heat::Ungrouped'))
+            )
+        )
         self.assertEqual((0, ''), (done.status, done.stderr))
         self.assertEqual([], self.heat.requests)
         self.assertEqual([], self.agent.files())
@@ -270,7 +340,6 @@ class MetadataTest(DispatcherTestCase):
 
 
 class HookTest(DispatcherTestCase):
-
     def run_hook(self, text, mode=0o755, **fields):
         self.agent.install_hook('tool', text, mode)
         done = self.agent.run(self.script('one', group='tool', **fields))
@@ -279,12 +348,16 @@ class HookTest(DispatcherTestCase):
     def test_a_group_without_a_hook_is_a_failure_that_names_the_element(self):
         """Bug 1651785: it was only logged, and the stack hung until its timeout."""
         self.agent.run(self.script('one', group='nosuch'))
-        self.assert_failed('one', 127, 'no hook for the group nosuch', 'heat-config-nosuch',
-                           str(self.agent.hooks))
+        self.assert_failed(
+            'one', 127, 'no hook for the group nosuch', 'heat-config-nosuch', str(self.agent.hooks)
+        )
 
     def test_the_libraries_beside_the_hooks_are_no_hooks(self):
-        self.agent.run(self.script('one', group='heat_hook.py'), self.script('two', group='.'),
-                       self.script('three', group='../hooks/script'))
+        self.agent.run(
+            self.script('one', group='heat_hook.py'),
+            self.script('two', group='.'),
+            self.script('three', group='../hooks/script'),
+        )
         self.assert_failed('one', 127, 'no hook')
         self.assert_failed('two', 127, 'no hook')
         self.assert_failed('three', 127, 'no hook')
@@ -309,8 +382,9 @@ class HookTest(DispatcherTestCase):
     def test_a_hook_that_crashes(self):
         """Story 2002084: its traceback was hidden."""
         self.run_hook('#!/usr/bin/env python3\nraise RuntimeError("a reason")\n')
-        self.assert_failed('one', 1, 'hook tool ended with status 1 and answered nothing',
-                           'RuntimeError: a reason')
+        self.assert_failed(
+            'one', 1, 'hook tool ended with status 1 and answered nothing', 'RuntimeError: a reason'
+        )
 
     def test_a_hook_that_is_killed(self):
         self.run_hook('#!/bin/sh\necho before >&2\nkill -9 $$\n')
@@ -350,8 +424,10 @@ class HookTest(DispatcherTestCase):
 
     def test_a_hook_that_ends_with_124_has_not_timed_out(self):
         self.agent.install_hook('tool', FOREIGN_HOOK + 'exit 124\n')
-        self.agent.run(self.script('one', group='tool', options={'timeout': 300}),
-                       env={'HOOK_ANSWER': '{"deploy_stderr": "said"}'})
+        self.agent.run(
+            self.script('one', group='tool', options={'timeout': 300}),
+            env={'HOOK_ANSWER': '{"deploy_stderr": "said"}'},
+        )
         self.assert_failed('one', 124, 'said', 'ended with status 124')
 
     def test_a_hook_that_reads_nothing(self):
@@ -375,7 +451,7 @@ class HookTest(DispatcherTestCase):
         pid = int(daemon.read_text())
         self.addCleanup(os.kill, pid, 9)
         self.assertEqual('started\n', self.signal('one')['deploy_stdout'])
-        os.kill(pid, 0)     # it is none of the agent's business
+        os.kill(pid, 0)  # it is none of the agent's business
 
     def test_output_in_no_encoding_at_all(self):
         """Bug 1382031 and others: bytes that are no UTF-8 were a crash."""
@@ -386,8 +462,11 @@ class HookTest(DispatcherTestCase):
     def test_hooks_are_looked_for_in_order(self):
         """HEAT_CONFIG_HOOKS goes before the standard folders; all are named when none is found."""
         self.agent.run(self.script('one', group='nosuch'))
-        self.assert_failed('one', 127, f'{self.agent.hooks}, /usr/libexec/heat-config/hooks, '
-                                       '/var/lib/heat-config/hooks')
+        self.assert_failed(
+            'one',
+            127,
+            f'{self.agent.hooks}, /usr/libexec/heat-config/hooks, /var/lib/heat-config/hooks',
+        )
 
     def test_without_the_libraries_it_says_where_they_were_looked_for(self):
         done = self.agent.run(env={'HEAT_CONFIG_HOOKS': '/no/such/folder'})
@@ -397,7 +476,6 @@ class HookTest(DispatcherTestCase):
 
 
 class TimeoutTest(DispatcherTestCase):
-
     def setUp(self):
         super().setUp()
         self.announce('sleep')
@@ -409,8 +487,9 @@ class TimeoutTest(DispatcherTestCase):
 
     def test_a_timeout_says_so_with_the_output_so_far(self):
         self.run_hook('echo working >&2; sleep 300')
-        self.assert_failed('one', 124, 'The hook tool was ended after 2.5 seconds, its timeout',
-                           'working')
+        self.assert_failed(
+            'one', 124, 'The hook tool was ended after 2.5 seconds, its timeout', 'working'
+        )
 
     def test_the_hooks_whole_process_group_is_ended(self):
         pids = self.root / 'pids'
@@ -421,14 +500,18 @@ class TimeoutTest(DispatcherTestCase):
     def test_it_is_ended_politely(self):
         """Each of the group gets SIGTERM first, and the time to obey it."""
         tidied = self.root / 'tidied'
-        self.run_hook(f'sh -c \'trap "sleep 0.5; echo tidied > {tidied}; exit" TERM\n'
-                      'sleep 300 & wait\' & wait')
+        self.run_hook(
+            f'sh -c \'trap "sleep 0.5; echo tidied > {tidied}; exit" TERM\n'
+            "sleep 300 & wait' & wait"
+        )
         self.assertTrue(tidied.exists())
 
     def test_the_environments_timeout_is_for_deployments_without_one(self):
-        self.agent.run(self.script('one', 'sleep 300'),
-                       self.script('two', 'sleep 2', options={'timeout': 300}),
-                       env={'HEAT_CONFIG_HOOK_TIMEOUT': '1'})
+        self.agent.run(
+            self.script('one', 'sleep 300'),
+            self.script('two', 'sleep 2', options={'timeout': 300}),
+            env={'HEAT_CONFIG_HOOK_TIMEOUT': '1'},
+        )
         self.assert_failed('one', 124, 'after 1 seconds')
         self.assertEqual(0, self.signal('two')['deploy_status_code'])
 
@@ -439,11 +522,11 @@ class TimeoutTest(DispatcherTestCase):
 
 
 class LogTest(DispatcherTestCase):
-
     def test_each_line_goes_to_the_journal_and_to_a_file(self):
         """Bug 1787912, Story 2007264: nothing could be read until the tool had ended."""
-        done = self.agent.run(self.script('one', 'echo out; echo err >&2'),
-                              self.script('two', 'printf unended'))
+        done = self.agent.run(
+            self.script('one', 'echo out; echo err >&2'), self.script('two', 'printf unended')
+        )
         for name, line in (('one', 'out'), ('one', 'err'), ('two', 'unended')):
             self.assertIn(f'heat-config: {name}: {line}\n', done.stderr)
             self.assertIn(line, self.agent.log(name).splitlines())
@@ -454,21 +537,28 @@ class LogTest(DispatcherTestCase):
     def test_output_can_be_followed_while_the_hook_runs(self):
         self.announce('sleep')
         log = self.agent.logs / 'one.log'
-        self.agent.run(self.script('one', f'echo early; until [ -s {log} ]; do sleep 0.1; done\n'
-                                   f'read -r line < {log}; echo "read $line"',
-                                   options={'timeout': 60}))
+        self.agent.run(
+            self.script(
+                'one',
+                f'echo early; until [ -s {log} ]; do sleep 0.1; done\n'
+                f'read -r line < {log}; echo "read $line"',
+                options={'timeout': 60},
+            )
+        )
         self.assertEqual('early\nread early\n', self.signal('one')['deploy_stdout'])
 
     def test_the_old_variable_for_the_logs_folder_is_honoured(self):
         del self.sandbox.env['HEAT_CONFIG_LOGS']
-        self.agent.run(self.script('one', 'echo out'),
-                       env={'HEAT_SCRIPT_LOGS': str(self.root / 'elsewhere')})
+        self.agent.run(
+            self.script('one', 'echo out'), env={'HEAT_SCRIPT_LOGS': str(self.root / 'elsewhere')}
+        )
         self.assertEqual('out\n', (self.root / 'elsewhere' / 'one.log').read_text())
 
     def test_a_log_is_bounded(self):
         """Ten megabytes, and ten more of what was before that."""
-        self.agent.run(self.script('one', 'python3 -c "for n in range(250000): print(n, 98 * str(7'
-                                          '))"'))
+        self.agent.run(
+            self.script('one', 'python3 -c "for n in range(250000): print(n, 98 * str(7))"')
+        )
         sizes = [path.stat().st_size for path in sorted(self.agent.logs.iterdir())]
         self.assertEqual(['one.log', 'one.log.1'], sorted(os.listdir(self.agent.logs)))
         self.assertLess(max(sizes), 11 * 1024 * 1024)
@@ -489,8 +579,9 @@ class LogTest(DispatcherTestCase):
 
     def test_credentials_and_inputs_are_not_logged(self):
         """Bug: the script hook logged each input, deploy_password too."""
-        deployment = self.script('one', 'echo ran', inputs={
-            'secret': 'INPUT-VALUE', 'deploy_password': 'PASSWORD-VALUE'})
+        deployment = self.script(
+            'one', 'echo ran', inputs={'secret': 'INPUT-VALUE', 'deploy_password': 'PASSWORD-VALUE'}
+        )
         self.heat.answers = [503, 403]
         done = self.agent.run(deployment)
         done = done.stderr + self.agent.run_again().stderr
@@ -502,8 +593,9 @@ class LogTest(DispatcherTestCase):
     def test_credentials_are_masked_where_a_tool_prints_them(self):
         self.announce('cat')
         self.agent.install_hook('tool', '#!/bin/sh\ncat >&2\necho {}\n')
-        done = self.agent.run(self.script('one', group='tool', inputs={
-            'deploy_password': 'PASSWORD-VALUE'}))
+        done = self.agent.run(
+            self.script('one', group='tool', inputs={'deploy_password': 'PASSWORD-VALUE'})
+        )
         for log in (done.stderr, self.agent.log('one')):
             self.assertNotIn('PASSWORD-VALUE', log)
             self.assertNotIn('SECRET', log)
@@ -522,10 +614,11 @@ class LogTest(DispatcherTestCase):
 
 
 class InterruptedTest(DispatcherTestCase):
-
     #: A script that kills the dispatcher that runs its hook.
-    KILL = ('read -r _ _ _ dispatcher _ < /proc/$PPID/stat; echo $$ > {0}; '
-            'kill -9 $dispatcher; sleep 300')
+    KILL = (
+        'read -r _ _ _ dispatcher _ < /proc/$PPID/stat; echo $$ > {0}; '
+        'kill -9 $dispatcher; sleep 300'
+    )
 
     def setUp(self):
         super().setUp()
@@ -621,8 +714,9 @@ class MigrationTest(DispatcherTestCase):
         return deployment
 
     def test_finished_deployments_are_neither_run_nor_signalled(self):
-        self.agent.run(self.leave(self.agent.deployed, 'one'),
-                       self.leave(self.agent.old_deployed, 'two'))
+        self.agent.run(
+            self.leave(self.agent.deployed, 'one'), self.leave(self.agent.old_deployed, 'two')
+        )
         self.assertEqual([], self.runs())
         self.assertEqual([], self.heat.requests)
 
@@ -637,8 +731,9 @@ class MigrationTest(DispatcherTestCase):
 
     def test_the_old_folder_may_be_the_new_one(self):
         deployment = self.leave(self.agent.deployed, 'one')
-        done = self.agent.run(deployment,
-                              env={'HEAT_CONFIG_DEPLOYED_OLD': str(self.agent.deployed)})
+        done = self.agent.run(
+            deployment, env={'HEAT_CONFIG_DEPLOYED_OLD': str(self.agent.deployed)}
+        )
         self.assertEqual((0, ''), (done.status, done.stderr))
         self.assertEqual(['one.json', 'one.notify.json'], self.agent.files())
 
@@ -658,7 +753,6 @@ class MigrationTest(DispatcherTestCase):
 
 
 class SignalTest(DispatcherTestCase):
-
     def test_a_signal_is_tried_again_without_new_metadata(self):
         """Bug: the signal was sent once, and lost with whatever died meanwhile."""
         self.heat.stop()
@@ -732,9 +826,17 @@ class SignalTest(DispatcherTestCase):
         self.assertEqual('obsolete', self.agent.state('one')['signal'])
 
     def test_inputs_of_any_type_do_no_harm(self):
-        done = self.agent.run(self.script('one', inputs={
-            'deploy_stack_id': {'x': 1}, 'deploy_resource_name': ['y'],
-            'deploy_signal_verb': None}), self.script('two', inputs={'deploy_signal_id': [1]}))
+        done = self.agent.run(
+            self.script(
+                'one',
+                inputs={
+                    'deploy_stack_id': {'x': 1},
+                    'deploy_resource_name': ['y'],
+                    'deploy_signal_verb': None,
+                },
+            ),
+            self.script('two', inputs={'deploy_signal_id': [1]}),
+        )
         self.assertEqual(0, done.status, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         self.signal('one')
@@ -749,8 +851,10 @@ class SignalTest(DispatcherTestCase):
         self.assertEqual([str(self.agent.deployed / 'one.json')], call.argv)
         self.assertEqual(self.agent.response('one'), json.loads(call.stdin))
         self.assertEqual('sent', self.agent.state('one')['signal'])
-        self.assertEqual(('pending', 'my-notify failed: no way'), tuple(
-            self.agent.state('two')[key] for key in ('signal', 'problem')))
+        self.assertEqual(
+            ('pending', 'my-notify failed: no way'),
+            tuple(self.agent.state('two')[key] for key in ('signal', 'problem')),
+        )
         self.assertEqual([], self.heat.requests)
 
     def test_a_command_for_signals_that_is_not_there_is_tried_again_later(self):
@@ -775,7 +879,6 @@ class SignalTest(DispatcherTestCase):
 
 
 class RebootTest(DispatcherTestCase):
-
     SCRIPT = 'if [ "$HEAT_CONFIG_REBOOTS" -lt {} ]; then heat-config-reboot; exit; fi; echo done'
 
     def setUp(self):
@@ -808,7 +911,7 @@ class RebootTest(DispatcherTestCase):
 
     def test_it_runs_once_for_each_boot(self):
         self.agent.run(self.script('one', self.SCRIPT.format(2)))
-        self.agent.run_again()      # the machine is not down yet
+        self.agent.run_again()  # the machine is not down yet
         self.assertEqual(['one'], self.runs())
         self.boot()
         self.agent.run_again()
@@ -838,17 +941,24 @@ class RebootTest(DispatcherTestCase):
         self.assert_failed('one', 1, 'my-reboot --now failed', 'not today')
 
     def test_a_reboot_command_that_is_not_there_is_a_failed_deployment(self):
-        done = self.agent.run(self.script('one', self.SCRIPT.format(1)), self.script('two'),
-                              env={'HEAT_CONFIG_REBOOT': 'no-such-command'})
+        done = self.agent.run(
+            self.script('one', self.SCRIPT.format(1)),
+            self.script('two'),
+            env={'HEAT_CONFIG_REBOOT': 'no-such-command'},
+        )
         self.assertNotIn('Traceback', done.stderr)
         self.assert_failed('one', 127, 'no-such-command failed', 'not found')
         self.assertEqual(0, self.signal('two')['deploy_status_code'])
 
     def test_a_script_that_was_killed_by_the_reboot_is_continued(self):
         """It asked, and then rebooted the machine itself."""
-        self.agent.run(self.script(
-            'one', '[ "$HEAT_CONFIG_REBOOTS" -eq 0 ] || exit 0\nheat-config-reboot\n'
-            'read -r _ _ _ dispatcher _ < /proc/$PPID/stat; kill -9 $dispatcher $PPID'))
+        self.agent.run(
+            self.script(
+                'one',
+                '[ "$HEAT_CONFIG_REBOOTS" -eq 0 ] || exit 0\nheat-config-reboot\n'
+                'read -r _ _ _ dispatcher _ < /proc/$PPID/stat; kill -9 $dispatcher $PPID',
+            )
+        )
         self.boot()
         self.agent.run_again()
         self.assertEqual(0, self.signal('one')['deploy_status_code'])
@@ -856,7 +966,6 @@ class RebootTest(DispatcherTestCase):
 
 
 class UsageTest(DispatcherTestCase):
-
     def test_help(self):
         done = self.agent.run_again('--help')
         self.assertEqual(0, done.status)

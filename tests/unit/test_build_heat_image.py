@@ -47,7 +47,6 @@ exec "$@"
 
 
 class BuildHeatImageTest(image_command.ImageCommandTestCase):
-
     command = COMMAND
 
     def fake_dib(self) -> None:
@@ -57,9 +56,11 @@ class BuildHeatImageTest(image_command.ImageCommandTestCase):
         (venv / 'lib/python3/site-packages/diskimage_builder').mkdir(parents=True)
         elements = pathlib.Path(__import__('diskimage_builder').__file__).parent / 'elements'
         (venv / 'lib/python3/site-packages/diskimage_builder/elements').symlink_to(elements)
-        for path, text in ((venv / 'bin/disk-image-create', FAKE_DISK_IMAGE_CREATE),
-                           (venv / 'bin/pip', '#!/bin/sh\n'),
-                           (self.sandbox.bin / 'sudo', FAKE_SUDO)):
+        for path, text in (
+            (venv / 'bin/disk-image-create', FAKE_DISK_IMAGE_CREATE),
+            (venv / 'bin/pip', '#!/bin/sh\n'),
+            (self.sandbox.bin / 'sudo', FAKE_SUDO),
+        ):
             path.write_text(text)
             path.chmod(0o755)
         self.env['HEAT_IMAGE_VENV'] = str(venv)
@@ -70,29 +71,71 @@ class BuildHeatImageTest(image_command.ImageCommandTestCase):
     def test_help_names_the_options_and_the_variables(self):
         done = self.build('--help')
         self.assertEqual((0, ''), (done.status, done.stderr))
-        for word in ('--distro', '--hook', 'script', 'rocky', '--no-tmpfs', 'BASE_ELEMENTS',
-                     'DEPLOYMENT_TOOL', 'ELEMENTS_PATH', 'DIB_LOCAL_IMAGE', 'TMPDIR'):
+        for word in (
+            '--distro',
+            '--hook',
+            'script',
+            'rocky',
+            '--no-tmpfs',
+            'BASE_ELEMENTS',
+            'DEPLOYMENT_TOOL',
+            'ELEMENTS_PATH',
+            'DIB_LOCAL_IMAGE',
+            'TMPDIR',
+        ):
             self.assertIn(word, done.stdout)
 
     def test_by_default_it_builds_debian_with_the_script_hook_for_a_cloud(self):
         words = self.dry_run()
-        call = words[words.index('disk-image-create'):]
+        call = words[words.index('disk-image-create') :]
         self.assertEqual(
-            ['-o', str(self.images / 'debian-heat-agent'), '-t', 'qcow2', 'vm', 'debian',
-             'apt-cache', 'systemd-resolved', 'os-collect-config', 'os-apply-config',
-             'os-refresh-config', 'heat-config', 'heat-config-script'], call[1:])
+            [
+                '-o',
+                str(self.images / 'debian-heat-agent'),
+                '-t',
+                'qcow2',
+                'vm',
+                'debian',
+                'apt-cache',
+                'systemd-resolved',
+                'os-collect-config',
+                'os-apply-config',
+                'os-refresh-config',
+                'heat-config',
+                'heat-config-script',
+            ],
+            call[1:],
+        )
         self.assertIn('DIB_RELEASE=trixie', words)
 
     def test_the_variables_of_the_published_recipe_mean_what_they_meant(self):
-        words = self.dry_run(BASE_ELEMENTS='fedora selinux-permissive',
-                             AGENT_ELEMENTS='os-collect-config', IMAGE_NAME='mine.qcow2',
-                             DEPLOYMENT_BASE_ELEMENTS='heat-config', DIB_RELEASE='42',
-                             DEPLOYMENT_TOOL='heat-config-script', ARCH='x86_64')
-        call = words[words.index('disk-image-create'):]
+        words = self.dry_run(
+            BASE_ELEMENTS='fedora selinux-permissive',
+            AGENT_ELEMENTS='os-collect-config',
+            IMAGE_NAME='mine.qcow2',
+            DEPLOYMENT_BASE_ELEMENTS='heat-config',
+            DIB_RELEASE='42',
+            DEPLOYMENT_TOOL='heat-config-script',
+            ARCH='x86_64',
+        )
+        call = words[words.index('disk-image-create') :]
         self.assertEqual(
-            ['-o', str(self.images / 'mine'), '-t', 'qcow2', '-a', 'amd64', 'vm', 'fedora',
-             'selinux-permissive', 'os-collect-config', 'heat-config', 'heat-config-script'],
-            call[1:])
+            [
+                '-o',
+                str(self.images / 'mine'),
+                '-t',
+                'qcow2',
+                '-a',
+                'amd64',
+                'vm',
+                'fedora',
+                'selinux-permissive',
+                'os-collect-config',
+                'heat-config',
+                'heat-config-script',
+            ],
+            call[1:],
+        )
 
     def test_elements_path_comes_before_our_own(self):
         for name in ('one', 'two'):
@@ -102,13 +145,16 @@ class BuildHeatImageTest(image_command.ImageCommandTestCase):
 
     def test_the_published_path_of_the_elements_is_one(self):
         published = base.ROOT / 'hot' / 'software-config' / 'elements'
-        self.assertIn('heat-config-script',
-                      self.dry_run('--hook', 'script', ELEMENTS_PATH=str(published)))
+        self.assertIn(
+            'heat-config-script', self.dry_run('--hook', 'script', ELEMENTS_PATH=str(published))
+        )
 
     def test_a_hook_may_come_from_elements_path(self):
         (self.root / 'own' / 'heat-config-knead').mkdir(parents=True)
-        self.assertIn('heat-config-knead',
-                      self.dry_run('--hook', 'knead', ELEMENTS_PATH=str(self.root / 'own')))
+        self.assertIn(
+            'heat-config-knead',
+            self.dry_run('--hook', 'knead', ELEMENTS_PATH=str(self.root / 'own')),
+        )
 
     def test_an_image_without_a_disk_needs_no_boot_loader(self):
         self.assertNotIn('vm', self.dry_run('-t', 'tar'))
@@ -132,8 +178,9 @@ class BuildHeatImageTest(image_command.ImageCommandTestCase):
         self.assert_refused(self.build('-t', 'qcow3'), "'qcow3'", 'qcow2')
 
     def test_two_distributions_are_refused(self):
-        self.assert_refused(self.build('--distro', 'ubuntu', BASE_ELEMENTS='debian'),
-                            'BASE_ELEMENTS')
+        self.assert_refused(
+            self.build('--distro', 'ubuntu', BASE_ELEMENTS='debian'), 'BASE_ELEMENTS'
+        )
 
     def test_a_missing_folder_of_elements_is_refused(self):
         self.assert_refused(self.build(ELEMENTS_PATH='/no/such'), 'ELEMENTS_PATH', '/no/such')
@@ -154,8 +201,12 @@ class BuildHeatImageTest(image_command.ImageCommandTestCase):
         self.assert_refused(self.build(DIB_LOCAL_IMAGE='/no/such'), 'DIB_LOCAL_IMAGE', '/no/such')
 
     def test_too_little_disk_is_refused(self):
-        self.assert_refused(self.build('--no-tmpfs', HEAT_IMAGE_BUILD_GIB='99999'),
-                            'Too little disk', '99999', 'TMPDIR')
+        self.assert_refused(
+            self.build('--no-tmpfs', HEAT_IMAGE_BUILD_GIB='99999'),
+            'Too little disk',
+            '99999',
+            'TMPDIR',
+        )
 
     def test_a_size_that_is_no_number_is_refused(self):
         self.assert_refused(self.build(HEAT_IMAGE_BUILD_GIB='much'), 'HEAT_IMAGE_BUILD_GIB', 'much')
@@ -189,8 +240,12 @@ class BuildHeatImageTest(image_command.ImageCommandTestCase):
         (self.images / 'mine.qcow2').write_text('old')
         done = self.build('-o', 'mine', FAKE_DIB='fail')
         self.assertEqual(1, done.status)
-        for text in ('ERROR: Connection refused by 192.0.2.1', '30-heat-agent-venv', 'mine.log',
-                     'http_proxy'):
+        for text in (
+            'ERROR: Connection refused by 192.0.2.1',
+            '30-heat-agent-venv',
+            'mine.log',
+            'http_proxy',
+        ):
             self.assertIn(text, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         self.assertEqual(['mine.log', 'mine.qcow2'], sorted(os.listdir(self.images)))
@@ -201,9 +256,13 @@ class BuildHeatImageTest(image_command.ImageCommandTestCase):
         self.fake_dib()
         for number in (signal.SIGINT, signal.SIGTERM):
             process = subprocess.Popen(
-                [COMMAND, '-o', 'mine'], cwd=self.images, text=True,
+                [COMMAND, '-o', 'mine'],
+                cwd=self.images,
+                text=True,
                 env={**self.sandbox.env, **self.env, 'FAKE_DIB': 'hang'},
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
             self.addCleanup(process.kill)
             hanging = self.root / 'home' / 'hanging'
             while not hanging.exists() and process.poll() is None:

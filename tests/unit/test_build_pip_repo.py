@@ -34,7 +34,6 @@ def build_wheel(folder, *_):
 
 
 class BuildPipRepoTest(base.TestCase):
-
     #: bash, git and pip.
     guard_processes = False
 
@@ -45,10 +44,18 @@ class BuildPipRepoTest(base.TestCase):
         for agent in AGENTS:
             write_wheel(published, agent, '14.1.0', 'ORIGIN = "the index"\n')
         self.sandbox.env.update(
-            HEAT_IMAGE_VENV=sys.prefix, HEAT_IMAGE_INSTALL='0', PIP_CONFIG_FILE=os.devnull,
-            PIP_NO_INDEX='1', PIP_FIND_LINKS=str(published), PIP_DISABLE_PIP_VERSION_CHECK='1',
-            GIT_CONFIG_GLOBAL=os.devnull, GIT_AUTHOR_NAME='A', GIT_AUTHOR_EMAIL='a@example.org',
-            GIT_COMMITTER_NAME='A', GIT_COMMITTER_EMAIL='a@example.org')
+            HEAT_IMAGE_VENV=sys.prefix,
+            HEAT_IMAGE_INSTALL='0',
+            PIP_CONFIG_FILE=os.devnull,
+            PIP_NO_INDEX='1',
+            PIP_FIND_LINKS=str(published),
+            PIP_DISABLE_PIP_VERSION_CHECK='1',
+            GIT_CONFIG_GLOBAL=os.devnull,
+            GIT_AUTHOR_NAME='A',
+            GIT_AUTHOR_EMAIL='a@example.org',
+            GIT_COMMITTER_NAME='A',
+            GIT_COMMITTER_EMAIL='a@example.org',
+        )
         self.index = self.root / 'index'
 
     def checkout(self, project: str, version: str = '0.0.1', remark: str = '') -> pathlib.Path:
@@ -56,8 +63,9 @@ class BuildPipRepoTest(base.TestCase):
         folder = self.root / project
         folder.mkdir()
         (folder / 'pyproject.toml').write_text(PYPROJECT.format(remark=remark))
-        (folder / 'backend.py').write_text(BACKEND.format(
-            tests=str(base.ROOT / 'tests'), version=version, project=project))
+        (folder / 'backend.py').write_text(
+            BACKEND.format(tests=str(base.ROOT / 'tests'), version=version, project=project)
+        )
         (folder / 'program.py').write_text('ORIGIN = "committed"\n')
         (folder / '.gitignore').write_text('build\n')
         for command in (['init', '--quiet'], ['add', '--all'], ['commit', '--quiet', '-m', 'x']):
@@ -89,17 +97,24 @@ class BuildPipRepoTest(base.TestCase):
         self.assertIn('os-collect-config 14.1.1.dev3', done.stdout)
         self.assertIn('os-apply-config 14.1.0 (the package index)', done.stdout)
         target = self.install(*AGENTS)
-        self.assertEqual('ORIGIN = "not committed"\n',
-                         (target / 'os_collect_config.py').read_text())
+        self.assertEqual(
+            'ORIGIN = "not committed"\n', (target / 'os_collect_config.py').read_text()
+        )
         self.assertEqual('ORIGIN = "the index"\n', (target / 'os_apply_config.py').read_text())
         # Built from a copy.
-        self.assertEqual({'.git', '.gitignore', 'backend.py', 'program.py', 'pyproject.toml'},
-                         set(os.listdir(checkout)))
+        self.assertEqual(
+            {'.git', '.gitignore', 'backend.py', 'program.py', 'pyproject.toml'},
+            set(os.listdir(checkout)),
+        )
 
     def install(self, *projects: str) -> pathlib.Path:
         """Serve the index, and install from it."""
-        with subprocess.Popen([COMMAND, self.index, '--serve'], env=self.sandbox.env,
-                              stdout=subprocess.PIPE, text=True) as server:
+        with subprocess.Popen(
+            [COMMAND, self.index, '--serve'],
+            env=self.sandbox.env,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as server:
             try:
                 for line in server.stdout:
                     found = re.search(r'"(http://127\.0\.0\.1:\d+/simple/)"', line)
@@ -110,9 +125,22 @@ class BuildPipRepoTest(base.TestCase):
                 target = self.root / 'target'
                 environment = dict.fromkeys(('PIP_NO_INDEX', 'PIP_FIND_LINKS'), '')
                 done = self.run_program(
-                    [sys.executable, '-m', 'pip', 'install', '--no-compile', '--target', target,
-                     '--index-url', found.group(1), '-c', self.index / 'constraints.txt',
-                     *projects], env=environment)
+                    [
+                        sys.executable,
+                        '-m',
+                        'pip',
+                        'install',
+                        '--no-compile',
+                        '--target',
+                        target,
+                        '--index-url',
+                        found.group(1),
+                        '-c',
+                        self.index / 'constraints.txt',
+                        *projects,
+                    ],
+                    env=environment,
+                )
                 self.assertEqual(0, done.status, done.stdout + done.stderr)
             finally:
                 server.kill()
@@ -136,12 +164,13 @@ class BuildPipRepoTest(base.TestCase):
         self.build(self.checkout('mine'))
         done = self.build(self.checkout('os-refresh-config', version='15.0'))
         self.assertEqual((0, ''), (done.status, done.stderr))
-        self.assertEqual({**dict.fromkeys(AGENTS, '14.1.0'), 'os-refresh-config': '15.0'},
-                         self.versions())
-        self.assertEqual(sorted([*AGENTS, 'index.html']),
-                         sorted(os.listdir(self.index / 'simple')))
-        self.assertEqual({'constraints.txt', 'contents.json', 'simple'},
-                         set(os.listdir(self.index)))
+        self.assertEqual(
+            {**dict.fromkeys(AGENTS, '14.1.0'), 'os-refresh-config': '15.0'}, self.versions()
+        )
+        self.assertEqual(sorted([*AGENTS, 'index.html']), sorted(os.listdir(self.index / 'simple')))
+        self.assertEqual(
+            {'constraints.txt', 'contents.json', 'simple'}, set(os.listdir(self.index))
+        )
 
     def test_what_fails_to_build_is_told_with_the_end_of_the_output_and_changes_nothing(self):
         self.build(self.checkout('mine', version='1'))

@@ -31,7 +31,6 @@ Version: 1.0~rc1-1
 
 
 class RequirementsTestCase(base.TestCase):
-
     #: pip.
     guard_processes = False
 
@@ -44,21 +43,31 @@ class RequirementsTestCase(base.TestCase):
             folder = self.mirror / 'dists' / release / 'main' / 'binary-amd64'
             folder.mkdir(parents=True)
             (folder / 'Packages.xz').write_bytes(lzma.compress(PACKAGES.encode()))
-        self.env = {'HEAT_IMAGE_VENV': sys.prefix, 'PIP_CONFIG_FILE': '/dev/null',
-                    'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': str(self.wheels), 'ARCH': 'x86_64',
-                    'DIB_DISTRIBUTION_MIRROR': f'file://{self.mirror}'}
+        self.env = {
+            'HEAT_IMAGE_VENV': sys.prefix,
+            'PIP_CONFIG_FILE': '/dev/null',
+            'PIP_NO_INDEX': '1',
+            'PIP_FIND_LINKS': str(self.wheels),
+            'ARCH': 'x86_64',
+            'DIB_DISTRIBUTION_MIRROR': f'file://{self.mirror}',
+        }
 
     def release(self, name: str, *requires: str, python: str = '>=3.9') -> pathlib.Path:
         """Release version 99 of an agent in the package index."""
         stem = name.replace('-', '_')
         wheel = self.wheels / f'{stem}-99-py3-none-any.whl'
-        metadata = [f'Name: {name}', 'Version: 99', f'Requires-Python: {python}',
-                    *(f'Requires-Dist: {text}' for text in requires)]
+        metadata = [
+            f'Name: {name}',
+            'Version: 99',
+            f'Requires-Python: {python}',
+            *(f'Requires-Dist: {text}' for text in requires),
+        ]
         with zipfile.ZipFile(wheel, 'w') as archive:
-            for file, text in (('METADATA', 'Metadata-Version: 2.1\n' + '\n'.join(metadata)),
-                               ('WHEEL', 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\n'
-                                         'Tag: py3-none-any'),
-                               ('RECORD', '')):
+            for file, text in (
+                ('METADATA', 'Metadata-Version: 2.1\n' + '\n'.join(metadata)),
+                ('WHEEL', 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any'),
+                ('RECORD', ''),
+            ):
                 archive.writestr(f'{stem}-99.dist-info/{file}', text + '\n')
         return wheel
 
@@ -69,7 +78,6 @@ class RequirementsTestCase(base.TestCase):
 
 
 class CommandTest(RequirementsTestCase):
-
     def test_help_says_what_it_does(self):
         done = self.check('--help')
         self.assertEqual((0, ''), (done.status, done.stderr))
@@ -93,8 +101,14 @@ class CommandTest(RequirementsTestCase):
         self.assertIn('archive cannot be read: file:///no/such/dists/bookworm', done.stderr)
 
     def test_each_kind_of_finding_is_named(self):
-        self.release('os-apply-config', 'PyYAML>=3.12', 'pystache', 'Sourdough>=0.5',
-                     'tomli>=2; python_version < "3.11"', 'flour; extra == "test"')
+        self.release(
+            'os-apply-config',
+            'PyYAML>=3.12',
+            'pystache',
+            'Sourdough>=0.5',
+            'tomli>=2; python_version < "3.11"',
+            'flour; extra == "test"',
+        )
         self.release('os-collect-config', 'python-keystoneclient>=3.8.0', 'requests>=2.14.2')
         self.release('os-refresh-config')
         done = self.check()
@@ -106,27 +120,44 @@ class CommandTest(RequirementsTestCase):
 
         # Every release, with the package's name where it is known.
         self.assertEqual(10, len(found('os-apply-config 99 requires Sourdough>=0.5')))
-        self.assertIn('the package is python3-sourdough',
-                      found('debian trixie', 'requires Sourdough')[0])
+        self.assertIn(
+            'the package is python3-sourdough', found('debian trixie', 'requires Sourdough')[0]
+        )
         self.assertIn('the package is not known', found('fedora 43', 'requires Sourdough')[0])
         # A requirement of old Pythons only.
-        self.assertEqual(['ubuntu jammy', 'centos 9-stream'],
-                         [line.partition(':')[0] for line in found('requires tomli')])
+        self.assertEqual(
+            ['ubuntu jammy', 'centos 9-stream'],
+            [line.partition(':')[0] for line in found('requires tomli')],
+        )
         self.assertEqual([], found('flour'))
         # What nothing requires any more.
         self.assertEqual(1, len(found('no agent requires psutil any more')))
         self.assertEqual([], found('no agent requires requests'))
         # The archive.
-        self.assertEqual(2, len(found('the archive has no package python3-yaml, which '
-                                      'heat-agent-pkg-requires installs')))
+        self.assertEqual(
+            2,
+            len(
+                found(
+                    'the archive has no package python3-yaml, which '
+                    'heat-agent-pkg-requires installs'
+                )
+            ),
+        )
         self.assertEqual([], found('no package python3-requests'))
-        self.assertEqual(2, len(found('python3-keystoneclient is of version 3.7.0',
-                                      'os-collect-config 99 requires', '>=3.8.0')))
+        self.assertEqual(
+            2,
+            len(
+                found(
+                    'python3-keystoneclient is of version 3.7.0',
+                    'os-collect-config 99 requires',
+                    '>=3.8.0',
+                )
+            ),
+        )
         self.assertEqual([], found('python3-requests is of version'))
 
 
 class ArchiveTest(RequirementsTestCase):
-
     def archive(self) -> requirements.Archive:
         return requirements.Archive(f'file://{self.mirror}/', 'trixie', 'amd64')
 

@@ -18,11 +18,15 @@ load_tests = base.load_scenarios
 
 #: The element that brings the operating system, and the release.
 DISTRIBUTIONS = (
-    ('debian', 'bookworm'), ('debian', 'trixie'),
-    ('ubuntu', 'jammy'), ('ubuntu', 'noble'),
+    ('debian', 'bookworm'),
+    ('debian', 'trixie'),
+    ('ubuntu', 'jammy'),
+    ('ubuntu', 'noble'),
     ('fedora', '43'),
-    ('centos', '9-stream'), ('centos', '10-stream'),
-    ('rocky-container', '9'), ('rocky-container', '10'),
+    ('centos', '9-stream'),
+    ('centos', '10-stream'),
+    ('rocky-container', '9'),
+    ('rocky-container', '10'),
     ('rhel', '9'),
     ('opensuse', '15.6'),
 )
@@ -54,7 +58,6 @@ def content(folder: pathlib.Path) -> 'list[pathlib.Path]':
 
 
 class ElementTest(base.TestCase):
-
     #: dib-run-parts calls find, grep, sort and others.
     guard_processes = False
 
@@ -63,8 +66,11 @@ class ElementTest(base.TestCase):
     def test_it_has_a_readme_with_a_title(self):
         readme = self.element / 'README.rst'
         self.assertTrue(readme.exists(), f'{readme} is missing')
-        self.assertRegex(readme.read_text(), rf'(?m)^{re.escape(self.element.name)}\n[=~-]+$',
-                         'the title must be the name of the element')
+        self.assertRegex(
+            readme.read_text(),
+            rf'(?m)^{re.escape(self.element.name)}\n[=~-]+$',
+            'the title must be the name of the element',
+        )
 
     def test_its_dependencies_are_sorted_and_exist(self):
         path = self.element / 'element-deps'
@@ -74,8 +80,9 @@ class ElementTest(base.TestCase):
 
     def test_nothing_stray_lies_in_it(self):
         known = dib.phases() | set(CONSUMERS) | set(dib.all_elements())
-        self.assertEqual([], [path.name for path in content(self.element)
-                              if path.name not in known])
+        self.assertEqual(
+            [], [path.name for path in content(self.element) if path.name not in known]
+        )
 
     def test_whatever_it_holds_is_used_by_an_element_it_depends_on(self):
         name = self.element.name
@@ -91,10 +98,16 @@ class ElementTest(base.TestCase):
         folders = [self.element / name for name in dib.phases()]
         folders += [self.element / 'os-refresh-config' / name for name in REFRESH_PHASES]
         for folder in folders:
-            names = [path.name for path in content(folder)
-                     if not path.is_dir() and not self.is_payload(path)]
-            self.assertEqual([], [name for name in names if not PROGRAM.match(name)],
-                             f'{folder.name}: wants names such as 50-what-it-does')
+            names = [
+                path.name
+                for path in content(folder)
+                if not path.is_dir() and not self.is_payload(path)
+            ]
+            self.assertEqual(
+                [],
+                [name for name in names if not PROGRAM.match(name)],
+                f'{folder.name}: wants names such as 50-what-it-does',
+            )
             if folder.is_dir():
                 done = self.run_program([dib.RUN_PARTS, '--list', folder])
                 self.assertEqual(0, done.status, done.stderr)
@@ -114,12 +127,14 @@ class ElementTest(base.TestCase):
             return True
         hook = self.element.name.replace('heat-config-', 'hook-', 1) + '.py'
         return path.name == hook or (
-            self.element.name == 'heat-config' and MODULE.match(path.name) is not None)
+            self.element.name == 'heat-config' and MODULE.match(path.name) is not None
+        )
 
     def test_os_refresh_config_knows_its_phases(self):
         folder = self.element / 'os-refresh-config'
-        self.assertEqual([], [path.name for path in content(folder)
-                              if path.name not in REFRESH_PHASES])
+        self.assertEqual(
+            [], [path.name for path in content(folder) if path.name not in REFRESH_PHASES]
+        )
 
     def test_its_environment_files_are_sourced(self):
         for path in content(self.element / 'environment.d'):
@@ -134,10 +149,16 @@ class ElementTest(base.TestCase):
         self.assertEqual(set(), set(names.get('family', {})) - FAMILIES)
         self.assertEqual(set(), set(names.get('distro', {})) - DISTRO_NAMES)
         self.assertEqual(set(), set(names.get('release', {})) - DISTRO_NAMES)
-        tables = [names.get('default', {}), *names.get('family', {}).values(),
-                  *names.get('distro', {}).values(),
-                  *(table for releases in names.get('release', {}).values()
-                    for table in releases.values())]
+        tables = [
+            names.get('default', {}),
+            *names.get('family', {}).values(),
+            *names.get('distro', {}).values(),
+            *(
+                table
+                for releases in names.get('release', {}).values()
+                for table in releases.values()
+            ),
+        ]
         mapped = {name for table in tables for name in table}
         self.assertEqual(set(), mapped - set(packages), 'mapped, but never installed')
 
@@ -150,13 +171,13 @@ def distributions() -> 'list[tuple[str, dict[str, Any]]]':
         for system, release in DISTRIBUTIONS:
             if not own or system in dib.closure(element.name):
                 names = (element.name,) if own else (system, element.name)
-                scenarios.append((f'{element.name},{system},{release}',
-                                  {'names': names, 'release': release}))
+                scenarios.append(
+                    (f'{element.name},{system},{release}', {'names': names, 'release': release})
+                )
     return scenarios
 
 
 class DistributionTest(base.TestCase):
-
     #: The build's environment is what a shell makes of environment.d.
     guard_processes = False
 
@@ -164,14 +185,16 @@ class DistributionTest(base.TestCase):
 
     def test_no_two_elements_have_a_file_in_common(self):
         # diskimage-builder stops at some of these, and lets the last one win with others.
-        owners: 'dict[pathlib.Path, set[str]]' = {}
+        owners: dict[pathlib.Path, set[str]] = {}
         for name, folder in dib.closure(*self.names).items():
             for path in dib.copied(folder):
                 if len(path.parts) > 1:
                     owners.setdefault(path, set()).add(name)
         ours = {element.name for element in repository.elements()}
-        self.assertEqual({}, {str(path): names for path, names in owners.items()
-                              if len(names) > 1 and ours & names})
+        self.assertEqual(
+            {},
+            {str(path): names for path, names in owners.items() if len(names) > 1 and ours & names},
+        )
 
     def test_its_packages_resolve(self):
         for install_type in ('source', 'package'):

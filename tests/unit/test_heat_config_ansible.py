@@ -9,7 +9,6 @@ ID = 'bc923616-099a-4986-beb3-49f5d9a9f077'
 
 
 class AnsibleTest(hooks.HookTestCase):
-
     group = 'ansible'
 
     def play(self, *answers, env=None, **changes):
@@ -26,8 +25,16 @@ class AnsibleTest(hooks.HookTestCase):
 
     def test_the_playbook_is_played_on_localhost(self):
         self.play(config='- hosts: all  # \u00e9\n')
-        self.assertEqual(['-i', 'localhost,', str(self.playbook), '--extra-vars',
-                          f'@{self.working}/{ID}_variables.json'], self.call.argv)
+        self.assertEqual(
+            [
+                '-i',
+                'localhost,',
+                str(self.playbook),
+                '--extra-vars',
+                f'@{self.working}/{ID}_variables.json',
+            ],
+            self.call.argv,
+        )
         self.assertEqual('- hosts: all  # \u00e9\n', self.playbook.read_text(encoding='utf-8'))
 
     def test_it_runs_in_a_locale_that_ansible_accepts(self):
@@ -50,8 +57,20 @@ class AnsibleTest(hooks.HookTestCase):
     def test_options_stand_between_inventory_and_playbook(self):
         # 1651825
         self.play(options={'tags': 'one,two', 'skip_tags': 'three', 'modulepath': '/opt/m'})
-        self.assertEqual(['-i', 'localhost,', '--module-path', '/opt/m', '--skip-tags', 'three',
-                          '--tags', 'one,two', str(self.playbook)], self.call.argv[:9])
+        self.assertEqual(
+            [
+                '-i',
+                'localhost,',
+                '--module-path',
+                '/opt/m',
+                '--skip-tags',
+                'three',
+                '--tags',
+                'one,two',
+                str(self.playbook),
+            ],
+            self.call.argv[:9],
+        )
 
     def test_tags_may_be_a_list(self):
         self.play(options={'tags': ['one', 'two']})
@@ -85,9 +104,10 @@ class AnsibleTest(hooks.HookTestCase):
 
     def test_a_failing_playbook_fails(self):
         response = self.play({'status': 2, 'stdout': 'fatal: [localhost]', 'stderr': 'oops'})
-        self.assertEqual((2, 'fatal: [localhost]', 'oops'),
-                         (response['deploy_status_code'], response['deploy_stdout'],
-                          response['deploy_stderr']))
+        self.assertEqual(
+            (2, 'fatal: [localhost]', 'oops'),
+            (response['deploy_status_code'], response['deploy_stdout'], response['deploy_stderr']),
+        )
 
     def test_a_shorter_playbook_leaves_nothing_of_a_longer_one(self):
         # 1434187, 1391072

@@ -19,7 +19,6 @@ SECTION = 'AWS::CloudFormation::Init'
 
 
 class HookTest(hooks.HookTestCase):
-
     group = 'cfn-init'
     paths = {'HEAT_CFN_INIT_LAST_METADATA_DIR': 'cache/heat-cfntools'}
 
@@ -31,8 +30,9 @@ class HookTest(hooks.HookTestCase):
         self.fake('cfn-init')
         self.deploy('cfn-init', config={'config': {'files': {}}})
         self.assertEqual([], self.calls('cfn-init')[0].argv)
-        self.assertEqual({SECTION: {'config': {'files': {}}}},
-                         json.loads(self.metadata.read_text()))
+        self.assertEqual(
+            {SECTION: {'config': {'files': {}}}}, json.loads(self.metadata.read_text())
+        )
         self.assertEqual(0o600, self.metadata.stat().st_mode & 0o777)
 
     def test_json_text_is_a_config(self):
@@ -49,8 +49,10 @@ class HookTest(hooks.HookTestCase):
 
     def test_what_cfn_init_prints_and_how_it_ends_is_the_response(self):
         self.fake('cfn-init', {'stdout': 'out', 'stderr': 'bad thing', 'status': 3})
-        self.assertEqual({'deploy_stdout': 'out', 'deploy_stderr': 'bad thing',
-                          'deploy_status_code': 3}, self.deploy('cfn-init'))
+        self.assertEqual(
+            {'deploy_stdout': 'out', 'deploy_stderr': 'bad thing', 'deploy_status_code': 3},
+            self.deploy('cfn-init'),
+        )
 
     def test_what_commands_write_are_outputs(self):
         self.fake('cfn-init', {'files': {'$heat_outputs_path.result': 'done'}})
@@ -75,16 +77,21 @@ class HookTest(hooks.HookTestCase):
     def test_it_works_with_our_cfn_init(self):
         (self.sandbox.bin / 'cfn-init').symlink_to(CFN_INIT)
         path = self.root / 'made/foo'
-        response = self.deploy('cfn-init', config={'config': {
-            'files': {str(path): {'content': 'baa', 'mode': '000640'}},
-            'commands': {'a': {'command': 'echo done > $heat_outputs_path.result'}}}})
+        response = self.deploy(
+            'cfn-init',
+            config={
+                'config': {
+                    'files': {str(path): {'content': 'baa', 'mode': '000640'}},
+                    'commands': {'a': {'command': 'echo done > $heat_outputs_path.result'}},
+                }
+            },
+        )
         self.assertEqual((0, 'done\n'), (response['deploy_status_code'], response['result']))
         self.assertEqual('baa', path.read_text())
         self.assertEqual(0o640, path.stat().st_mode & 0o777)
 
 
 class CfnInitTestCase(base.TestCase):
-
     def setUp(self):
         super().setUp()
         self.metadata = self.root / 'last_metadata'
@@ -112,12 +119,12 @@ class CfnInitTestCase(base.TestCase):
 
 
 class PackagesTest(CfnInitTestCase):
-
     def test_apt(self):
         self.fake('apt-get')
         self.apply(packages={'apt': {'nginx': [], 'redis': '7.0', 'vim': ['9.2', '10.1', '9.10']}})
-        self.assertEqual([['apt-get', '--yes', 'install', 'nginx', 'redis=7.0', 'vim=10.1']],
-                         self.commands())
+        self.assertEqual(
+            [['apt-get', '--yes', 'install', 'nginx', 'redis=7.0', 'vim=10.1']], self.commands()
+        )
         self.assertEqual('noninteractive', self.calls()[0].env['DEBIAN_FRONTEND'])
 
     def test_apts_lists_are_brought_up_to_date_when_it_fails(self):
@@ -135,29 +142,42 @@ class PackagesTest(CfnInitTestCase):
     def test_yum_is_zypper_where_nothing_else_is(self):
         self.fake('zypper')
         self.apply(packages={'yum': {'nginx': [], 'redis': ['7.0']}})
-        self.assertEqual([['zypper', '--non-interactive', 'install', 'nginx', 'redis=7.0']],
-                         self.commands())
+        self.assertEqual(
+            [['zypper', '--non-interactive', 'install', 'nginx', 'redis=7.0']], self.commands()
+        )
 
     def test_what_others_build_upon_is_installed_first(self):
         for tool in ('rpm', 'dnf', 'gem'):
             self.fake(tool)
-        self.apply(packages={'rubygems': {'chef': ['10.2']}, 'yum': {'ruby': []},
-                             'rpm': {'epel': 'https://example.org/epel.rpm'}})
-        self.assertEqual([
-            ['rpm', '--upgrade', '--replacepkgs', 'https://example.org/epel.rpm'],
-            ['dnf', '-y', 'install', 'ruby'],
-            ['gem', 'install', '--no-document', '--version', '10.2', 'chef']], self.commands())
+        self.apply(
+            packages={
+                'rubygems': {'chef': ['10.2']},
+                'yum': {'ruby': []},
+                'rpm': {'epel': 'https://example.org/epel.rpm'},
+            }
+        )
+        self.assertEqual(
+            [
+                ['rpm', '--upgrade', '--replacepkgs', 'https://example.org/epel.rpm'],
+                ['dnf', '-y', 'install', 'ruby'],
+                ['gem', 'install', '--no-document', '--version', '10.2', 'chef'],
+            ],
+            self.commands(),
+        )
 
     def test_python(self):
         (self.root / 'pip.py').write_text('import sys; print(sys.argv[1:])')
         self.sandbox.env['PYTHONPATH'] = str(self.root)
-        self.assertIn("['install', 'bottle', 'flask==3.0']",
-                      self.apply(packages={'python': {'flask': ['3.0'], 'bottle': []}}))
+        self.assertIn(
+            "['install', 'bottle', 'flask==3.0']",
+            self.apply(packages={'python': {'flask': ['3.0'], 'bottle': []}}),
+        )
 
     def test_a_package_that_cannot_be_installed_is_a_failure(self):
         self.fake('dnf', {'status': 1, 'stderr': 'no such package'})
-        self.assert_fails('dnf -y install nginx: ended with status 1', 1,
-                          packages={'dnf': {'nginx': []}})
+        self.assert_fails(
+            'dnf -y install nginx: ended with status 1', 1, packages={'dnf': {'nginx': []}}
+        )
 
     def test_a_missing_package_manager_is_a_failure(self):
         self.assert_fails('apt-get: command not found', 127, packages={'apt': {'nginx': []}})
@@ -168,25 +188,43 @@ class PackagesTest(CfnInitTestCase):
 
 
 class AccountsTest(CfnInitTestCase):
-
     def test_groups_come_before_users(self):
         self.fake('groupadd')
         self.fake('useradd')
-        self.apply(groups={'heat-a': {}, 'heat-b': {'gid': '145'}, 'heat-c': None},
-                   users={'heat-u': {'uid': 50, 'groups': ['heat-a', 'heat-b'], 'homeDir': '/tmp'},
-                          'heat-v': None})
-        self.assertEqual([
-            ['groupadd', 'heat-a'], ['groupadd', '--gid', '145', 'heat-b'], ['groupadd', 'heat-c'],
-            ['useradd', '--shell', '/sbin/nologin', '--uid', '50', '--groups', 'heat-a,heat-b',
-             '--home-dir', '/tmp', 'heat-u'],
-            ['useradd', '--shell', '/sbin/nologin', 'heat-v']], self.commands())
+        self.apply(
+            groups={'heat-a': {}, 'heat-b': {'gid': '145'}, 'heat-c': None},
+            users={
+                'heat-u': {'uid': 50, 'groups': ['heat-a', 'heat-b'], 'homeDir': '/tmp'},
+                'heat-v': None,
+            },
+        )
+        self.assertEqual(
+            [
+                ['groupadd', 'heat-a'],
+                ['groupadd', '--gid', '145', 'heat-b'],
+                ['groupadd', 'heat-c'],
+                [
+                    'useradd',
+                    '--shell',
+                    '/sbin/nologin',
+                    '--uid',
+                    '50',
+                    '--groups',
+                    'heat-a,heat-b',
+                    '--home-dir',
+                    '/tmp',
+                    'heat-u',
+                ],
+                ['useradd', '--shell', '/sbin/nologin', 'heat-v'],
+            ],
+            self.commands(),
+        )
 
     def test_those_that_are_there_stay_as_they_are(self):
         self.apply(groups={'root': {'gid': '5'}}, users={'root': {'uid': '5'}})
 
 
 class SourcesTest(CfnInitTestCase):
-
     def tar(self):
         path = self.root / 'a.tar.gz'
         with tarfile.open(path, 'w:gz') as archive:
@@ -216,13 +254,15 @@ class SourcesTest(CfnInitTestCase):
         self.assert_fails('cannot be unpacked', 1, sources={str(self.root / 'x'): path.as_uri()})
 
     def test_what_cannot_be_downloaded_is_a_failure(self):
-        self.assert_fails('cannot be downloaded', 1, sources={
-            str(self.root / 'x'): (self.root / 'nothing').as_uri()})
+        self.assert_fails(
+            'cannot be downloaded',
+            1,
+            sources={str(self.root / 'x'): (self.root / 'nothing').as_uri()},
+        )
         self.assert_fails('cannot be downloaded', 1, sources={str(self.root / 'x'): 'no url'})
 
 
 class FilesTest(CfnInitTestCase):
-
     def apply_file(self, **wanted):
         return self.apply(files={str(self.path): wanted})
 
@@ -288,14 +328,14 @@ class FilesTest(CfnInitTestCase):
         self.assert_file_fails('context is not supported', content='', context={'a': 'b'})
         self.assert_file_fails('encoding is plain or base64', content='', encoding='rot13')
         self.assert_file_fails('no base64', content='a', encoding='base64')
-        self.assert_file_fails('no user or group nobody-has-this-name', 1, content='',
-                               owner='nobody-has-this-name')
+        self.assert_file_fails(
+            'no user or group nobody-has-this-name', 1, content='', owner='nobody-has-this-name'
+        )
         self.assert_fails('must be a map with content', files={str(self.path): 'text'})
         self.assert_fails('files must be a map', files=['text'])
 
 
 class CommandsTest(CfnInitTestCase):
-
     def test_they_are_run_in_the_order_of_their_names(self):
         out = self.apply(commands={'2_b': {'command': 'echo b'}, '1_a': {'command': 'echo a'}})
         self.assertEqual(['commands: 1_a', 'a', 'commands: 2_b', 'b'], out.splitlines())
@@ -308,17 +348,22 @@ class CommandsTest(CfnInitTestCase):
     def test_env_and_cwd(self):
         self.fake('tool')
         self.apply(commands={'a': {'command': 'tool', 'cwd': '/', 'env': {'A': 'b', 'N': 1}}})
-        call, = self.calls()
+        (call,) = self.calls()
         self.assertEqual(('/', 'b', '1'), (call.cwd, call.env['A'], call.env['N']))
 
     def test_a_test_that_fails_means_that_a_command_is_not_needed(self):
-        out = self.apply(commands={'a': {'command': 'echo ran', 'test': 'false'},
-                                   'b': {'command': 'echo ran', 'test': ['sh', '-c', 'exit 0']}})
+        out = self.apply(
+            commands={
+                'a': {'command': 'echo ran', 'test': 'false'},
+                'b': {'command': 'echo ran', 'test': ['sh', '-c', 'exit 0']},
+            }
+        )
         self.assertEqual(1, out.splitlines().count('ran'))
 
     def test_a_failure_ends_it_all_with_its_status(self):
-        done = self.init({'config': {'commands': {'a': {'command': 'exit 7'},
-                                                  'b': {'command': 'echo ran'}}}})
+        done = self.init(
+            {'config': {'commands': {'a': {'command': 'exit 7'}, 'b': {'command': 'echo ran'}}}}
+        )
         self.assertEqual(7, done.status)
         self.assertEqual('cfn-init: commands: a: ended with status 7.\n', done.stderr)
         self.assertNotIn('ran', done.stdout)
@@ -326,68 +371,105 @@ class CommandsTest(CfnInitTestCase):
     def test_a_failure_can_be_ignored(self):
         for value in (True, 'true'):
             self.apply(commands={'a': {'command': 'exit 7', 'ignoreErrors': value}})
-        self.assert_fails('ended with status 7', 7,
-                          commands={'a': {'command': 'exit 7', 'ignoreErrors': 'false'}})
+        self.assert_fails(
+            'ended with status 7', 7, commands={'a': {'command': 'exit 7', 'ignoreErrors': 'false'}}
+        )
 
     def test_mistakes_are_told(self):
         self.assert_fails('must be a map with a command', commands={'a': {}})
         self.assert_fails('must be a map with a command', commands={'a': 'ls'})
-        self.assert_fails('There is no folder /nowhere', 1,
-                          commands={'a': {'command': 'echo', 'cwd': '/nowhere'}})
-        self.assert_fails('no-such-tool: command not found', 127,
-                          commands={'a': {'command': ['no-such-tool']}})
+        self.assert_fails(
+            'There is no folder /nowhere', 1, commands={'a': {'command': 'echo', 'cwd': '/nowhere'}}
+        )
+        self.assert_fails(
+            'no-such-tool: command not found', 127, commands={'a': {'command': ['no-such-tool']}}
+        )
 
 
 class ServicesTest(CfnInitTestCase):
-
     def setUp(self):
         super().setUp()
         self.fake('systemctl')
 
     def test_they_are_enabled_and_started_or_the_contrary(self):
-        self.apply(services={
-            'systemd': {'nginx': {'enabled': 'true', 'ensureRunning': True}},
-            'sysvinit': {'sendmail': {'enabled': 'false', 'ensureRunning': 'false'}, 'x': None}})
-        self.assertEqual([['systemctl', 'enable', 'nginx'], ['systemctl', 'start', 'nginx'],
-                          ['systemctl', 'disable', 'sendmail'], ['systemctl', 'stop', 'sendmail']],
-                         self.commands())
+        self.apply(
+            services={
+                'systemd': {'nginx': {'enabled': 'true', 'ensureRunning': True}},
+                'sysvinit': {'sendmail': {'enabled': 'false', 'ensureRunning': 'false'}, 'x': None},
+            }
+        )
+        self.assertEqual(
+            [
+                ['systemctl', 'enable', 'nginx'],
+                ['systemctl', 'start', 'nginx'],
+                ['systemctl', 'disable', 'sendmail'],
+                ['systemctl', 'stop', 'sendmail'],
+            ],
+            self.commands(),
+        )
 
     def test_what_changed_restarts_them(self):
         self.fake('apt-get')
         path = str(self.path)
-        services = {'systemd': {
-            'by-command': {'ensureRunning': True, 'commands': ['a']},
-            'by-file': {'ensureRunning': True, 'files': [path]},
-            'by-package': {'ensureRunning': True, 'packages': {'apt': ['nginx']}},
-            'by-nothing': {'ensureRunning': True, 'files': ['/other'], 'sources': ['/x'],
-                           'packages': {'yum': ['nginx']}, 'commands': ['b']}}}
-        self.apply(packages={'apt': {'nginx': []}}, files={path: {'content': 'x'}},
-                   commands={'a': {'command': 'echo'}}, services=services)
-        self.assertEqual([['systemctl', 'restart', 'by-command'],
-                          ['systemctl', 'restart', 'by-file'],
-                          ['systemctl', 'start', 'by-nothing'],
-                          ['systemctl', 'restart', 'by-package']], self.commands('systemctl'))
+        services = {
+            'systemd': {
+                'by-command': {'ensureRunning': True, 'commands': ['a']},
+                'by-file': {'ensureRunning': True, 'files': [path]},
+                'by-package': {'ensureRunning': True, 'packages': {'apt': ['nginx']}},
+                'by-nothing': {
+                    'ensureRunning': True,
+                    'files': ['/other'],
+                    'sources': ['/x'],
+                    'packages': {'yum': ['nginx']},
+                    'commands': ['b'],
+                },
+            }
+        }
+        self.apply(
+            packages={'apt': {'nginx': []}},
+            files={path: {'content': 'x'}},
+            commands={'a': {'command': 'echo'}},
+            services=services,
+        )
+        self.assertEqual(
+            [
+                ['systemctl', 'restart', 'by-command'],
+                ['systemctl', 'restart', 'by-file'],
+                ['systemctl', 'start', 'by-nothing'],
+                ['systemctl', 'restart', 'by-package'],
+            ],
+            self.commands('systemctl'),
+        )
 
     def test_a_file_that_stays_as_it_was_restarts_nothing(self):
         for _ in range(2):
-            self.apply(files={str(self.path): {'content': 'x'}}, services={
-                'systemd': {'nginx': {'ensureRunning': True, 'files': [str(self.path)]}}})
+            self.apply(
+                files={str(self.path): {'content': 'x'}},
+                services={'systemd': {'nginx': {'ensureRunning': True, 'files': [str(self.path)]}}},
+            )
         self.assertEqual(['restart', 'start'], [argv[1] for argv in self.commands('systemctl')])
 
     def test_one_that_does_not_start_is_a_failure(self):
         self.fake('systemctl', {'status': 5})
-        self.assert_fails('systemctl start nginx: ended with status 5', 5,
-                          services={'systemd': {'nginx': {'ensureRunning': True}}})
+        self.assert_fails(
+            'systemctl start nginx: ended with status 5',
+            5,
+            services={'systemd': {'nginx': {'ensureRunning': True}}},
+        )
 
     def test_an_unknown_manager_is_a_failure(self):
         self.assert_fails('windows is not known', services={'windows': {}})
 
 
 class ConfigSetsTest(CfnInitTestCase):
-
     SECTIONS = {
-        'configSets': {'default': ['one', {'ConfigSet': 'more'}], 'more': ['two'],
-                       'self': [{'ConfigSet': 'self'}], 'single': 'two', 'wrong': ['three']},
+        'configSets': {
+            'default': ['one', {'ConfigSet': 'more'}],
+            'more': ['two'],
+            'self': [{'ConfigSet': 'self'}],
+            'single': 'two',
+            'wrong': ['three'],
+        },
         'one': {'commands': {'a': {'command': 'echo 1'}}},
         'two': {'commands': {'a': {'command': 'echo 2'}}},
     }
@@ -404,23 +486,25 @@ class ConfigSetsTest(CfnInitTestCase):
         self.assertEqual(['2', '2'], self.outputs('--configsets', 'more,single'))
 
     def test_mistakes_are_told(self):
-        for name, expected in (('none', 'There is no config set none'),
-                               ('self', 'The config set self contains itself'),
-                               ('wrong', 'There is no config three, but: one, two')):
+        for name, expected in (
+            ('none', 'There is no config set none'),
+            ('self', 'The config set self contains itself'),
+            ('wrong', 'There is no config three, but: one, two'),
+        ):
             done = self.init(self.SECTIONS, '-c', name)
             self.assertEqual(65, done.status)
             self.assertIn(expected, done.stderr)
 
 
 class MetadataTest(CfnInitTestCase):
-
     def test_nothing_to_do_is_a_success(self):
         self.assertEqual((0, 'There is nothing to do.\n', ''), self.init({}))
 
     def test_a_config_that_is_not_there_is_a_failure(self):
         done = self.init({'foo': 'bar'})
-        self.assertEqual((65, 'cfn-init: There is no config config, but: foo.\n'),
-                         (done.status, done.stderr))
+        self.assertEqual(
+            (65, 'cfn-init: There is no config config, but: foo.\n'), (done.status, done.stderr)
+        )
 
     def test_unknown_parts_are_a_failure(self):
         self.assert_fails('config has unknown parts: fils', fils={})
@@ -436,15 +520,20 @@ class MetadataTest(CfnInitTestCase):
 
 
 class PythonTest(CfnInitTestCase):
-
     scenarios = interpreters.scenarios()
 
     def test_it_runs_on_every_python(self):
         archive = SourcesTest.tar(self)
-        done = self.init({'config': {
-            'sources': {str(self.root / 'unpacked'): archive.as_uri()},
-            'files': {str(self.path): {'content': 'x', 'mode': '000600'}},
-            'commands': {'a': {'command': 'echo done'}}}}, python=self.python)
+        done = self.init(
+            {
+                'config': {
+                    'sources': {str(self.root / 'unpacked'): archive.as_uri()},
+                    'files': {str(self.path): {'content': 'x', 'mode': '000600'}},
+                    'commands': {'a': {'command': 'echo done'}},
+                }
+            },
+            python=self.python,
+        )
         self.assertEqual((0, ''), (done.status, done.stderr))
         self.assertEqual('x', self.path.read_text())
         self.assertTrue((self.root / 'unpacked/bin/run').exists())

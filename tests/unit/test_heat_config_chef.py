@@ -10,7 +10,6 @@ RUN_LIST = ['recipe[apache]']
 
 
 class ChefTest(hooks.HookTestCase):
-
     group = 'chef'
     config = RUN_LIST
 
@@ -30,15 +29,15 @@ class ChefTest(hooks.HookTestCase):
 
     def test_the_client_runs_in_local_mode(self):
         self.converge()
-        self.assertEqual(['-z', '--config', f'{self.working}/client.rb', '-j'],
-                         self.call.argv[:-1])
+        self.assertEqual(['-z', '--config', f'{self.working}/client.rb', '-j'], self.call.argv[:-1])
         self.assertEqual(self.working / 'node', (self.root / self.call.argv[-1]).parent)
         kitchen = self.working / 'kitchen'
         self.assertEqual(
             'log_level :debug\nlog_location STDOUT\nlocal_mode true\nchef_zero.enabled true\n'
             f"cookbook_path '{kitchen}/cookbooks'\nrole_path '{kitchen}/roles'\n"
             f"environment_path '{kitchen}/environments'\nnode_path '{self.working}/node'\n",
-            self.client_config())
+            self.client_config(),
+        )
 
     def test_cinc_serves_as_well(self):
         self.converge(client='cinc-client')
@@ -58,12 +57,26 @@ class ChefTest(hooks.HookTestCase):
     def test_inputs_are_attributes(self):
         # 1709026: whatever their characters
         self.converge(inputs={'fooval': {'bar': 'baz'}, 'none': None, 'text': '\u00e9'})
-        self.assertEqual({'bar': 'baa', 'fooval': {'bar': 'baz'}, 'none': None, 'text': '\u00e9',
-                          'run_list': RUN_LIST}, self.node())
+        self.assertEqual(
+            {
+                'bar': 'baa',
+                'fooval': {'bar': 'baz'},
+                'none': None,
+                'text': '\u00e9',
+                'run_list': RUN_LIST,
+            },
+            self.node(),
+        )
 
     def test_what_heat_tells_the_agent_is_not_the_nodes_affair(self):
-        self.converge(inputs={'deploy_auth_url': 'http://x', 'deploy_password': 'secret',
-                              'deploy_user_id': 'u', 'deploy_queue_id': 'q'})
+        self.converge(
+            inputs={
+                'deploy_auth_url': 'http://x',
+                'deploy_password': 'secret',
+                'deploy_user_id': 'u',
+                'deploy_queue_id': 'q',
+            }
+        )
         self.assertEqual({'bar', 'run_list'}, set(self.node()))
 
     def test_the_environment_is_an_input(self):
@@ -84,9 +97,10 @@ class ChefTest(hooks.HookTestCase):
 
     def test_a_failing_run_fails(self):
         response = self.converge({'status': 1, 'stdout': 'out', 'stderr': 'no such cookbook'})
-        self.assertEqual((1, 'out', 'no such cookbook'),
-                         (response['deploy_status_code'], response['deploy_stdout'],
-                          response['deploy_stderr']))
+        self.assertEqual(
+            (1, 'out', 'no such cookbook'),
+            (response['deploy_status_code'], response['deploy_stdout'], response['deploy_stderr']),
+        )
 
     def test_null_options_and_inputs_are_none(self):
         response = self.converge(options=None, outputs=None)
@@ -94,7 +108,6 @@ class ChefTest(hooks.HookTestCase):
 
 
 class KitchenTest(hooks.HookTestCase):
-
     group = 'chef'
 
     def setUp(self):
@@ -107,8 +120,12 @@ class KitchenTest(hooks.HookTestCase):
         self.commit('one')
 
     def git(self, *arguments):
-        subprocess.run(['git', '-c', 'user.name=x', '-c', 'user.email=x@example.org', *arguments],
-                       check=True, stdout=subprocess.DEVNULL, env=self.sandbox.env)
+        subprocess.run(
+            ['git', '-c', 'user.name=x', '-c', 'user.email=x@example.org', *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=self.sandbox.env,
+        )
 
     def commit(self, text):
         (self.source / 'cookbooks').write_text(text)
@@ -122,8 +139,9 @@ class KitchenTest(hooks.HookTestCase):
     def test_it_is_cloned_to_where_it_is_wanted(self):
         self.assertEqual(0, self.converge()['deploy_status_code'])
         self.assertEqual('one', (self.kitchen / 'cookbooks').read_text())
-        self.assertIn(f"cookbook_path '{self.kitchen}/cookbooks'",
-                      (self.working / 'client.rb').read_text())
+        self.assertIn(
+            f"cookbook_path '{self.kitchen}/cookbooks'", (self.working / 'client.rb').read_text()
+        )
 
     def test_a_later_deployment_gets_a_fresh_one(self):
         self.converge()
@@ -149,7 +167,10 @@ class KitchenTest(hooks.HookTestCase):
 
     def test_without_git_it_fails_and_says_so(self):
         (self.sandbox.bin / 'git').unlink()
-        done = self.run_hook(deployments.load('chef', config=RUN_LIST,
-                                              options={'kitchen': 'https://example.org/x.git'}))
+        done = self.run_hook(
+            deployments.load(
+                'chef', config=RUN_LIST, options={'kitchen': 'https://example.org/x.git'}
+            )
+        )
         self.assertEqual(127, done.json()['deploy_status_code'])
         self.assertIn('git', done.json()['deploy_stderr'])

@@ -12,20 +12,22 @@ from tests import base, hooks, interpreters
 load_tests = base.load_scenarios
 
 WEB = {'web': {'image': 'nginx'}}
-LABELS = ['--label=managed_by=docker-cmd', '--label=config_id=id-1',
-          '--label=deploy_stack_id=stack/1', '--label=deploy_resource_name=web_deployment']
+LABELS = [
+    '--label=managed_by=docker-cmd',
+    '--label=config_id=id-1',
+    '--label=deploy_stack_id=stack/1',
+    '--label=deploy_resource_name=web_deployment',
+]
 RESOURCE = {'deploy_stack_id': 'stack/1', 'deploy_resource_name': 'web_deployment'}
 
 
 def found(*names, **labels):
     """The answers to the two questions for containers: their ids, and what they are."""
     lines = [f'id-of-{name} /{name} {json.dumps(labels)}' for name in names]
-    return ({'stdout': ''.join(f'id-of-{name}\n' for name in names)},
-            {'stdout': '\n'.join(lines)})
+    return ({'stdout': ''.join(f'id-of-{name}\n' for name in names)}, {'stdout': '\n'.join(lines)})
 
 
 class DockerCmdTestCase(hooks.HookTestCase):
-
     group = 'docker-cmd'
     # Before anything is run: what ran before, twice; then the names that are taken.
     NOTHING_YET = ({}, {}, {})
@@ -45,21 +47,52 @@ class DockerCmdTestCase(hooks.HookTestCase):
 
 
 class RunTest(DockerCmdTestCase):
-
     def test_a_container_is_run_with_all_that_its_config_says(self):
         self.fake('docker')
-        self.run_config({'db': {
-            'image': 'mariadb', 'net': 'host', 'pid': 'host', 'restart': 'always',
-            'privileged': True, 'user': 'root', 'env_file': '/etc/a.env', 'ports': ['80:80'],
-            'volumes': ['/run:/run', 'db:/var/lib/db'], 'volumes_from': ['data'],
-            'environment': ['A=1', 'B=2'], 'command': ['mysqld', '--verbose', '1 2']}})
+        self.run_config(
+            {
+                'db': {
+                    'image': 'mariadb',
+                    'net': 'host',
+                    'pid': 'host',
+                    'restart': 'always',
+                    'privileged': True,
+                    'user': 'root',
+                    'env_file': '/etc/a.env',
+                    'ports': ['80:80'],
+                    'volumes': ['/run:/run', 'db:/var/lib/db'],
+                    'volumes_from': ['data'],
+                    'environment': ['A=1', 'B=2'],
+                    'command': ['mysqld', '--verbose', '1 2'],
+                }
+            }
+        )
         self.assertEqual(
-            ['--name', 'db', *LABELS, '--label=container_name=db', '--detach=true',
-             '--env-file=/etc/a.env', '--env=A=1', '--env=B=2', '--net=host', '--pid=host',
-             '--publish=80:80', '--privileged=true', '--restart=always', '--user=root',
-             '--volume=/run:/run', '--volume=db:/var/lib/db', '--volumes-from=data',
-             'mariadb', 'mysqld', '--verbose', '1 2'],
-            self.commands('run')[0])
+            [
+                '--name',
+                'db',
+                *LABELS,
+                '--label=container_name=db',
+                '--detach=true',
+                '--env-file=/etc/a.env',
+                '--env=A=1',
+                '--env=B=2',
+                '--net=host',
+                '--pid=host',
+                '--publish=80:80',
+                '--privileged=true',
+                '--restart=always',
+                '--user=root',
+                '--volume=/run:/run',
+                '--volume=db:/var/lib/db',
+                '--volumes-from=data',
+                'mariadb',
+                'mysqld',
+                '--verbose',
+                '1 2',
+            ],
+            self.commands('run')[0],
+        )
 
     def test_a_container_is_not_privileged_by_itself(self):
         self.fake('docker')
@@ -70,8 +103,13 @@ class RunTest(DockerCmdTestCase):
 
     def test_containers_are_run_in_their_order(self):
         self.fake('docker')
-        self.run_config({'c': {'image': 'x', 'start_order': 2}, 'a': {'image': 'x'},
-                         'b': {'image': 'x', 'start_order': 10}})
+        self.run_config(
+            {
+                'c': {'image': 'x', 'start_order': 2},
+                'a': {'image': 'x'},
+                'b': {'image': 'x', 'start_order': 10},
+            }
+        )
         self.assertEqual(['a', 'c', 'b'], [argv[1] for argv in self.commands('run')])
 
     def test_a_command_that_is_a_text_is_split_as_a_shell_does(self):
@@ -81,10 +119,21 @@ class RunTest(DockerCmdTestCase):
 
     def test_values_may_be_maps_numbers_and_null(self):
         self.fake('docker')
-        self.run_config({'web': {'image': 'nginx', 'user': 0, 'env_file': [None, 'x'],
-                                 'volumes': None, 'environment': {'A': 1, 'B': None}}})
-        self.assertEqual(['--env-file=x', '--env=A=1', '--env=B', '--user=0', 'nginx'],
-                         self.commands('run')[0][-5:])
+        self.run_config(
+            {
+                'web': {
+                    'image': 'nginx',
+                    'user': 0,
+                    'env_file': [None, 'x'],
+                    'volumes': None,
+                    'environment': {'A': 1, 'B': None},
+                }
+            }
+        )
+        self.assertEqual(
+            ['--env-file=x', '--env=A=1', '--env=B', '--user=0', 'nginx'],
+            self.commands('run')[0][-5:],
+        )
 
     def test_a_container_in_the_foreground_is_waited_for(self):
         self.fake('docker')
@@ -100,17 +149,23 @@ class RunTest(DockerCmdTestCase):
     def test_what_docker_prints_is_in_the_response_and_nowhere_else(self):
         self.fake('docker', *self.NOTHING_YET, {'stdout': 'abc123\n', 'stderr': 'pulling\n'})
         response = self.run_config(WEB)
-        self.assertEqual(('abc123\n', 'pulling\n', 0),
-                         (response['deploy_stdout'], response['deploy_stderr'],
-                          response['deploy_status_code']))
+        self.assertEqual(
+            ('abc123\n', 'pulling\n', 0),
+            (response['deploy_stdout'], response['deploy_stderr'], response['deploy_status_code']),
+        )
 
     def test_a_container_that_fails_fails_the_deployment_and_the_others_are_run(self):
-        self.fake('docker', *self.NOTHING_YET,
-                  {'stdout': 'id\n', 'stderr': 'no such image\n', 'status': 125}, {})
+        self.fake(
+            'docker',
+            *self.NOTHING_YET,
+            {'stdout': 'id\n', 'stderr': 'no such image\n', 'status': 125},
+            {},
+        )
         response = self.run_config({'a': {'image': 'x'}, 'b': {'image': 'x'}})
         self.assertEqual(125, response['deploy_status_code'])
-        self.assertEqual('no such image\na: run ended with status 125.\n',
-                         response['deploy_stderr'])
+        self.assertEqual(
+            'no such image\na: run ended with status 125.\n', response['deploy_stderr']
+        )
         self.assertEqual(2, len(self.commands('run')))
 
     def test_other_exit_codes_can_mean_success(self):
@@ -125,11 +180,18 @@ class RunTest(DockerCmdTestCase):
 
     def test_exec_runs_in_the_deployments_container_whatever_its_name_is(self):
         self.fake('docker', *self.NOTHING_YET, {}, *found('web-1a2b3c4d'), {})
-        self.run_config({'web': {'image': 'nginx', 'start_order': 1},
-                         'init': {'action': 'exec', 'start_order': 2, 'user': 'root',
-                                  'command': ['web', 'touch', '/a b']}})
-        self.assertEqual([['--user=root', 'web-1a2b3c4d', 'touch', '/a b']],
-                         self.commands('exec'))
+        self.run_config(
+            {
+                'web': {'image': 'nginx', 'start_order': 1},
+                'init': {
+                    'action': 'exec',
+                    'start_order': 2,
+                    'user': 'root',
+                    'command': ['web', 'touch', '/a b'],
+                },
+            }
+        )
+        self.assertEqual([['--user=root', 'web-1a2b3c4d', 'touch', '/a b']], self.commands('exec'))
 
     def test_exec_takes_any_other_container_by_its_name(self):
         self.fake('docker')
@@ -138,8 +200,11 @@ class RunTest(DockerCmdTestCase):
 
     def test_docker_gets_no_credentials(self):
         self.fake('docker')
-        self.deploy('docker-cmd', config=WEB, inputs={
-            'deploy_password': 'secret', 'deploy_signal_id': 'https://secret'})
+        self.deploy(
+            'docker-cmd',
+            config=WEB,
+            inputs={'deploy_password': 'secret', 'deploy_signal_id': 'https://secret'},
+        )
         self.assertNotIn('secret', json.dumps(self.calls('docker')))
 
     def test_another_program_can_be_named(self):
@@ -149,13 +214,11 @@ class RunTest(DockerCmdTestCase):
 
 
 class ReplaceTest(DockerCmdTestCase):
-
     def test_what_the_resource_ran_before_is_removed_first(self):
         self.fake('docker', {}, *found('web', config_id='id-0'), {}, {}, {})
         self.run_config(WEB)
         asked = [call.argv for call in self.calls('docker')]
-        self.assertEqual(['ps', 'ps', 'container', 'rm', 'ps', 'run'],
-                         [argv[0] for argv in asked])
+        self.assertEqual(['ps', 'ps', 'container', 'rm', 'ps', 'run'], [argv[0] for argv in asked])
         self.assertIn('--filter=label=deploy_stack_id=stack/1', asked[1])
         self.assertIn('--filter=label=deploy_resource_name=web_deployment', asked[1])
         self.assertIn('--filter=label=managed_by=docker-cmd', asked[1])
@@ -163,11 +226,25 @@ class ReplaceTest(DockerCmdTestCase):
 
     def test_deployments_of_no_stack_are_not_taken_for_one(self):
         self.fake('docker')
-        self.deploy('docker-cmd', id='id-1', config=WEB,
-                    inputs={'deploy_stack_id': None, 'deploy_resource_name': None})
-        self.assertEqual([['--all', '--quiet', '--no-trunc', '--filter=label=config_id=id-1',
-                           '--filter=label=managed_by=docker-cmd'],
-                          ['--all', '--format={{.Names}}']], self.commands('ps'))
+        self.deploy(
+            'docker-cmd',
+            id='id-1',
+            config=WEB,
+            inputs={'deploy_stack_id': None, 'deploy_resource_name': None},
+        )
+        self.assertEqual(
+            [
+                [
+                    '--all',
+                    '--quiet',
+                    '--no-trunc',
+                    '--filter=label=config_id=id-1',
+                    '--filter=label=managed_by=docker-cmd',
+                ],
+                ['--all', '--format={{.Names}}'],
+            ],
+            self.commands('ps'),
+        )
 
     def test_delete_removes_and_runs_nothing(self):
         self.fake('docker', *found('web'), {})
@@ -190,7 +267,6 @@ class ReplaceTest(DockerCmdTestCase):
 
 
 class ConfigTest(DockerCmdTestCase):
-
     def test_an_empty_config_runs_nothing(self):
         # Public bugs 1648249 and 1692899.
         self.fake('docker')
@@ -214,8 +290,10 @@ class ConfigTest(DockerCmdTestCase):
         self.assertEqual('nginx', self.commands('run')[0][-1])
 
     def test_an_action_must_be_run_or_exec(self):
-        self.assert_refused("web: the action is run or exec, and not 'stop'",
-                            {'web': {'image': 'nginx', 'action': 'stop'}})
+        self.assert_refused(
+            "web: the action is run or exec, and not 'stop'",
+            {'web': {'image': 'nginx', 'action': 'stop'}},
+        )
 
     def test_a_container_must_be_a_map(self):
         self.assert_refused('web: must be a map, and is a string', {'web': 'nginx'})
@@ -224,23 +302,26 @@ class ConfigTest(DockerCmdTestCase):
         self.assert_refused('web: has no image', {'web': {'command': 'ls'}})
 
     def test_exec_must_have_a_command(self):
-        self.assert_refused("web: the command to exec must begin with a container's name",
-                            {'web': {'action': 'exec'}})
+        self.assert_refused(
+            "web: the command to exec must begin with a container's name",
+            {'web': {'action': 'exec'}},
+        )
 
     def test_start_order_must_be_a_number(self):
-        self.assert_refused('web: start_order must be a number',
-                            {'web': {'image': 'nginx', 'start_order': 'first'}})
+        self.assert_refused(
+            'web: start_order must be a number', {'web': {'image': 'nginx', 'start_order': 'first'}}
+        )
 
     def test_a_command_must_have_its_quotes_in_pairs(self):
-        self.assert_refused('cannot be split into words',
-                            {'web': {'image': 'nginx', 'command': 'echo "a'}})
+        self.assert_refused(
+            'cannot be split into words', {'web': {'image': 'nginx', 'command': 'echo "a'}}
+        )
 
     def test_a_list_is_no_config(self):
         self.assert_refused('The config must be a map, and is a list', [WEB])
 
 
 class YamlTest(DockerCmdTestCase):
-
     def deploy_with(self, module, config):
         """With PyYAML as the module text says: the tests' Python may have it or not."""
         (self.root / 'hooks' / 'yaml.py').write_text(module)
@@ -261,21 +342,24 @@ class YamlTest(DockerCmdTestCase):
         self.fake('docker')
         response = self.deploy_with(
             'class YAMLError(Exception): pass\n'
-            'def safe_load_all(text): raise YAMLError("line 1: what is that")', '{{')
+            'def safe_load_all(text): raise YAMLError("line 1: what is that")',
+            '{{',
+        )
         self.assertEqual(65, response['deploy_status_code'])
         self.assertIn('line 1: what is that', response['deploy_stderr'])
 
 
 class StaleTest(DockerCmdTestCase):
-
     def remove_stale(self, metadata):
         path = self.root / 'metadata'
         if metadata is not None:
             path.write_text(metadata)
         done = self.run_script(
-            base.ELEMENTS / 'heat-config-docker-cmd/os-refresh-config/configure.d'
+            base.ELEMENTS
+            / 'heat-config-docker-cmd/os-refresh-config/configure.d'
             / '50-heat-config-docker-cmd',
-            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)})
+            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
+        )
         # Another status would keep the deployments waiting that come next.
         self.assertEqual((0, ''), (done.status, done.stdout))
         return done.stderr
@@ -288,8 +372,12 @@ class StaleTest(DockerCmdTestCase):
 
     def test_containers_of_deployments_that_are_there_stay(self):
         # Whatever their group is: a component's is "component".
-        self.fake('docker', *found('web', config_id='a', container_name='web'),
-                  *found('web', config_id='a', container_name='web'), {})
+        self.fake(
+            'docker',
+            *found('web', config_id='a', container_name='web'),
+            *found('web', config_id='a', container_name='web'),
+            {},
+        )
         self.assertEqual('', self.remove_stale('[{"id": "a", "group": "component"}]'))
         self.assertEqual([], self.commands('rm'))
 
@@ -318,14 +406,16 @@ class StaleTest(DockerCmdTestCase):
 
 
 class PythonTest(DockerCmdTestCase):
-
     scenarios = interpreters.scenarios()
 
     def test_it_runs_on_every_python(self):
         # And in the locale C passes on what is not ASCII: public bugs 1333992, 1382031, 1392802.
         self.fake('docker')
-        response = self.run_config({'web': {'image': 'nginx', 'command': ['echo', '\u20ac']}},
-                                   python=self.python)
+        response = self.run_config(
+            {'web': {'image': 'nginx', 'command': ['echo', '\u20ac']}}, python=self.python
+        )
         self.assertEqual(0, response['deploy_status_code'], response)
-        self.assertEqual(['nginx', 'echo', '\u20ac'],
-                         [os.fsencode(word).decode() for word in self.commands('run')[0][-3:]])
+        self.assertEqual(
+            ['nginx', 'echo', '\u20ac'],
+            [os.fsencode(word).decode() for word in self.commands('run')[0][-3:]],
+        )

@@ -14,7 +14,6 @@ FILE = {'services': {'web': {'image': 'nginx'}}}
 
 
 class ComposeTestCase(hooks.HookTestCase):
-
     group = 'docker-compose'
 
     def setUp(self):
@@ -33,13 +32,13 @@ class ComposeTestCase(hooks.HookTestCase):
 
 
 class CommandTest(ComposeTestCase):
-
     def test_compose_v2_is_used_where_it_is(self):
         self.fake('docker')
         self.fake('docker-compose')
         self.run_config()
-        self.assertEqual([['compose', 'version'], ['compose', *CHECK], ['compose', *UP]],
-                         self.argvs('docker'))
+        self.assertEqual(
+            [['compose', 'version'], ['compose', *CHECK], ['compose', *UP]], self.argvs('docker')
+        )
         self.assertEqual([], self.calls('docker-compose'))
 
     def test_compose_v1_is_used_where_docker_has_no_v2(self):
@@ -61,7 +60,6 @@ class CommandTest(ComposeTestCase):
 
 
 class UpTest(ComposeTestCase):
-
     def setUp(self):
         super().setUp()
         self.fake('docker-compose')
@@ -75,15 +73,17 @@ class UpTest(ComposeTestCase):
     def test_what_compose_prints_is_in_the_response_and_nowhere_else(self):
         self.fake('docker-compose', {}, {'stdout': 'out', 'stderr': 'Creating web_1'})
         response = self.run_config()
-        self.assertEqual(('out', 'Creating web_1', 0),
-                         (response['deploy_stdout'], response['deploy_stderr'],
-                          response['deploy_status_code']))
+        self.assertEqual(
+            ('out', 'Creating web_1', 0),
+            (response['deploy_stdout'], response['deploy_stderr'], response['deploy_status_code']),
+        )
 
     def test_a_failure_is_reported(self):
         self.fake('docker-compose', {}, {'stderr': 'no such image', 'status': 1})
         response = self.run_config()
-        self.assertEqual((1, 'no such image'),
-                         (response['deploy_status_code'], response['deploy_stderr']))
+        self.assertEqual(
+            (1, 'no such image'), (response['deploy_status_code'], response['deploy_stderr'])
+        )
 
     def test_a_map_becomes_the_file(self):
         self.run_config()
@@ -120,8 +120,9 @@ class UpTest(ComposeTestCase):
     def test_a_file_with_mistakes_is_never_brought_up(self):
         self.fake('docker-compose', {'status': 15, 'stderr': 'unsupported option'})
         response = self.run_config()
-        self.assertEqual((15, 'unsupported option'),
-                         (response['deploy_status_code'], response['deploy_stderr']))
+        self.assertEqual(
+            (15, 'unsupported option'), (response['deploy_status_code'], response['deploy_stderr'])
+        )
         self.assertEqual([CHECK], self.argvs())
         self.assertFalse(self.folder.exists())
 
@@ -142,9 +143,10 @@ class UpTest(ComposeTestCase):
 
 
 class EnvFilesTest(ComposeTestCase):
-
-    FILES = [{'file_name': './common.env', 'content': 'A=1\n'},
-             {'file_name': 'apps/web.env', 'content': 'B=2\n'}]
+    FILES = [
+        {'file_name': './common.env', 'content': 'A=1\n'},
+        {'file_name': 'apps/web.env', 'content': 'B=2\n'},
+    ]
 
     def setUp(self):
         super().setUp()
@@ -167,8 +169,7 @@ class EnvFilesTest(ComposeTestCase):
 
     def test_none(self):
         for value in (None, '', []):
-            self.assertEqual(
-                0, self.run_config(inputs={'env_files': value})['deploy_status_code'])
+            self.assertEqual(0, self.run_config(inputs={'env_files': value})['deploy_status_code'])
 
     def test_anything_else_is_refused(self):
         for value in ('x', 1, {'a': 'b'}, [{'file_name': 'x'}], ['x']):
@@ -178,7 +179,6 @@ class EnvFilesTest(ComposeTestCase):
 
 
 class DownTest(ComposeTestCase):
-
     def setUp(self):
         super().setUp()
         self.fake('docker-compose')
@@ -198,8 +198,7 @@ class DownTest(ComposeTestCase):
         self.run_config()
         self.fake('docker-compose', {}, {}, {'status': 1, 'stderr': 'in use'}, {})
         response = self.delete()
-        self.assertEqual((1, 'in use'),
-                         (response['deploy_status_code'], response['deploy_stderr']))
+        self.assertEqual((1, 'in use'), (response['deploy_status_code'], response['deploy_stderr']))
         self.assertEqual(0, self.delete()['deploy_status_code'])
         self.assertFalse(self.folder.exists())
 
@@ -211,14 +210,15 @@ class DownTest(ComposeTestCase):
 
 
 class StaleTest(ComposeTestCase):
-
     def remove_stale(self, metadata):
         path = self.root / 'metadata'
         path.write_text(metadata)
         done = self.run_script(
-            base.ELEMENTS / 'heat-config-docker-compose/os-refresh-config/configure.d'
+            base.ELEMENTS
+            / 'heat-config-docker-compose/os-refresh-config/configure.d'
             / '50-heat-config-docker-compose',
-            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)})
+            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
+        )
         # Another status would keep the deployments waiting that come next.
         self.assertEqual((0, ''), (done.status, done.stdout))
         return done.stderr

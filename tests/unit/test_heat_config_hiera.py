@@ -11,7 +11,6 @@ CONFIG = {'hierarchy': ['%{::hostname}', 'heat'], 'datafiles': {'heat': {'foo': 
 
 
 class HieraTest(hooks.HookTestCase):
-
     group = 'hiera'
     paths = {'HEAT_HIERA_CONFIG': 'etc/hiera.yaml', 'HEAT_PUPPET_HIERA_DATADIR': 'hieradata'}
 
@@ -31,19 +30,29 @@ class HieraTest(hooks.HookTestCase):
 
     def test_the_hierarchy_is_that_of_hiera_5(self):
         self.assertEqual(0, self.write(CONFIG)['deploy_status_code'])
-        self.assertEqual({
-            'version': 5,
-            'defaults': {'datadir': str(self.data), 'data_hash': 'json_data'},
-            'hierarchy': [{'name': '%{::hostname}', 'path': '%{::hostname}.json'},
-                          {'name': 'heat', 'path': 'heat.json'}],
-        }, yaml.safe_load(self.config.read_text()))
+        self.assertEqual(
+            {
+                'version': 5,
+                'defaults': {'datadir': str(self.data), 'data_hash': 'json_data'},
+                'hierarchy': [
+                    {'name': '%{::hostname}', 'path': '%{::hostname}.json'},
+                    {'name': 'heat', 'path': 'heat.json'},
+                ],
+            },
+            yaml.safe_load(self.config.read_text()),
+        )
         self.assertEqual(0o600, self.config.stat().st_mode & 0o777)
 
     def test_the_hierarchy_may_be_that_of_hiera_3(self):
         self.write(dict(CONFIG, version=3))
-        self.assertEqual({':backends': ['json'], ':json': {':datadir': str(self.data)},
-                          ':hierarchy': ['%{::hostname}', 'heat']},
-                         yaml.safe_load(self.config.read_text()))
+        self.assertEqual(
+            {
+                ':backends': ['json'],
+                ':json': {':datadir': str(self.data)},
+                ':hierarchy': ['%{::hostname}', 'heat'],
+            },
+            yaml.safe_load(self.config.read_text()),
+        )
 
     def test_data_are_json_files(self):
         self.write(CONFIG)
@@ -97,8 +106,10 @@ class HieraTest(hooks.HookTestCase):
     def test_where_os_apply_config_has_no_data_it_goes_on(self):
         self.fake('os-apply-config', {'stdout': 'empty\n'})
         self.assertEqual(0, self.write(CONFIG)['deploy_status_code'])
-        self.assertEqual(['--key', 'hiera.datafiles', '--type', 'raw', '--key-default', 'empty'],
-                         self.calls('os-apply-config')[0].argv)
+        self.assertEqual(
+            ['--key', 'hiera.datafiles', '--type', 'raw', '--key-default', 'empty'],
+            self.calls('os-apply-config')[0].argv,
+        )
 
     def test_a_check_that_fails_is_a_failure(self):
         self.fake('os-apply-config', {'status': 1, 'stderr': 'broken'})

@@ -8,7 +8,6 @@ from tests import hooks
 
 
 class JsonFileTest(hooks.HookTestCase):
-
     group = 'json-file'
 
     def setUp(self):
@@ -26,8 +25,10 @@ class JsonFileTest(hooks.HookTestCase):
         content = {'b': [1, None], 'a': '\u00e9'}
         response = self.deploy('json-file', config={str(self.path): content, str(other): 5})
         self.assertEqual(0, response['deploy_status_code'])
-        self.assertEqual('{\n    "a": "\\u00e9",\n    "b": [\n        1,\n        null\n    ]\n}',
-                         self.path.read_text())
+        self.assertEqual(
+            '{\n    "a": "\\u00e9",\n    "b": [\n        1,\n        null\n    ]\n}',
+            self.path.read_text(),
+        )
         self.assertEqual('5', other.read_text())
 
     def test_the_config_may_be_text(self):

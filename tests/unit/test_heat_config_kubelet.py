@@ -9,8 +9,12 @@ import json
 
 from tests import base, hooks
 
-POD = {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'name': 'web'},
-       'spec': {'containers': [{'name': 'web', 'image': 'nginx'}, {'name': 'db', 'image': 'x'}]}}
+POD = {
+    'apiVersion': 'v1',
+    'kind': 'Pod',
+    'metadata': {'name': 'web'},
+    'spec': {'containers': [{'name': 'web', 'image': 'nginx'}, {'name': 'db', 'image': 'x'}]},
+}
 OPTIONS = {'poll_period': 0, 'images_timeout': 60, 'containers_timeout': 60}
 RESOURCE = {'deploy_stack_id': 'stack/1', 'deploy_resource_name': 'pod'}
 THE_POD = {'stdout': '{"items": [{"id": "sandbox-1"}]}'}
@@ -18,16 +22,22 @@ NO_POD = {'stdout': '{"items": []}'}
 
 
 def containers(**states):
-    return {'stdout': json.dumps({'containers': [
-        {'metadata': {'name': name}, 'state': 'CONTAINER_' + state}
-        for name, state in states.items()]})}
+    return {
+        'stdout': json.dumps(
+            {
+                'containers': [
+                    {'metadata': {'name': name}, 'state': 'CONTAINER_' + state}
+                    for name, state in states.items()
+                ]
+            }
+        )
+    }
 
 
 RUNNING = THE_POD, containers(web='RUNNING', db='RUNNING')
 
 
 class KubeletTestCase(hooks.HookTestCase):
-
     group = 'kubelet'
     paths = {'HEAT_KUBELET_MANIFESTS': 'manifests'}
 
@@ -36,8 +46,9 @@ class KubeletTestCase(hooks.HookTestCase):
         self.manifests = self.root / 'manifests'
 
     def run_config(self, config=POD, id='id-1', options=OPTIONS, inputs=RESOURCE, **fields):
-        return self.deploy('kubelet', id=id, config=config, options=options, inputs=inputs,
-                           **fields)
+        return self.deploy(
+            'kubelet', id=id, config=config, options=options, inputs=inputs, **fields
+        )
 
     def manifest(self, id='id-1'):
         return json.loads((self.manifests / f'{id}.json').read_text())
@@ -54,7 +65,6 @@ class KubeletTestCase(hooks.HookTestCase):
 
 
 class ManifestTest(KubeletTestCase):
-
     def setUp(self):
         super().setUp()
         self.fake('crictl', *RUNNING)
@@ -65,17 +75,19 @@ class ManifestTest(KubeletTestCase):
         written = self.manifest()
         self.assertEqual(POD['spec'], written['spec'])
         self.assertEqual('web', written['metadata']['name'])
-        self.assertEqual({'managed_by': 'kubelet', 'config_id': 'id-1'},
-                         written['metadata']['labels'])
+        self.assertEqual(
+            {'managed_by': 'kubelet', 'config_id': 'id-1'}, written['metadata']['labels']
+        )
         self.assertEqual(0o600, (self.manifests / 'id-1.json').stat().st_mode & 0o777)
 
     def test_a_pod_without_envelope_gets_one(self):
         self.fake('crictl', *RUNNING * 2)
         self.run_config(dict(POD['spec'], version='v1beta2', id='pod'))
         written = self.manifest()
-        self.assertEqual(('v1', 'Pod', 'heat-id-1', POD['spec']),
-                         (written['apiVersion'], written['kind'], written['metadata']['name'],
-                          written['spec']))
+        self.assertEqual(
+            ('v1', 'Pod', 'heat-id-1', POD['spec']),
+            (written['apiVersion'], written['kind'], written['metadata']['name'], written['spec']),
+        )
 
     def test_json_text_is_a_pod(self):
         self.fake('crictl', *RUNNING * 2)
@@ -110,28 +122,45 @@ class ManifestTest(KubeletTestCase):
 
 
 class WaitTest(KubeletTestCase):
-
     def test_the_runtime_is_asked_for_the_pod_by_its_label(self):
         self.fake('crictl', *RUNNING * 2)
         response = self.run_config()
         self.assertEqual('Running: web, db\n', response['deploy_stdout'])
         self.assertEqual(
-            [['pods', '--label', 'config_id=id-1', '--output', 'json'],
-             ['ps', '--all', '--pod', 'sandbox-1', '--output', 'json']],
-            [call.argv for call in self.calls('crictl')[:2]])
+            [
+                ['pods', '--label', 'config_id=id-1', '--output', 'json'],
+                ['ps', '--all', '--pod', 'sandbox-1', '--output', 'json'],
+            ],
+            [call.argv for call in self.calls('crictl')[:2]],
+        )
 
     def test_it_waits_until_all_containers_run(self):
-        self.fake('crictl', NO_POD, THE_POD, containers(web='RUNNING'),
-                  THE_POD, containers(web='RUNNING', db='CREATED'),
-                  THE_POD, containers(web='RUNNING', db='CREATED'), *RUNNING)
+        self.fake(
+            'crictl',
+            NO_POD,
+            THE_POD,
+            containers(web='RUNNING'),
+            THE_POD,
+            containers(web='RUNNING', db='CREATED'),
+            THE_POD,
+            containers(web='RUNNING', db='CREATED'),
+            *RUNNING,
+        )
         self.assertEqual(0, self.run_config()['deploy_status_code'])
         self.assertEqual(9, len(self.calls('crictl')))
 
     def test_a_container_that_was_started_again_runs(self):
-        again = {'stdout': json.dumps({'containers': [
-            {'metadata': {'name': 'web'}, 'state': 'CONTAINER_RUNNING'},
-            {'metadata': {'name': 'web'}, 'state': 'CONTAINER_EXITED'},
-            {'metadata': {'name': 'db'}, 'state': 'CONTAINER_RUNNING'}]})}
+        again = {
+            'stdout': json.dumps(
+                {
+                    'containers': [
+                        {'metadata': {'name': 'web'}, 'state': 'CONTAINER_RUNNING'},
+                        {'metadata': {'name': 'web'}, 'state': 'CONTAINER_EXITED'},
+                        {'metadata': {'name': 'db'}, 'state': 'CONTAINER_RUNNING'},
+                    ]
+                }
+            )
+        }
         self.fake('crictl', THE_POD, again, THE_POD, again)
         self.assertEqual(0, self.run_config()['deploy_status_code'])
 
@@ -139,8 +168,10 @@ class WaitTest(KubeletTestCase):
         self.fake('crictl', *(THE_POD, containers(web='RUNNING')) * 50)
         response = self.run_config(options=dict(OPTIONS, images_timeout=0))
         self.assertEqual(124, response['deploy_status_code'])
-        self.assertIn('After 0 seconds these containers do not exist: db (not created)',
-                      response['deploy_stderr'])
+        self.assertIn(
+            'After 0 seconds these containers do not exist: db (not created)',
+            response['deploy_stderr'],
+        )
 
     def test_a_container_that_never_runs_is_a_failure(self):
         states = THE_POD, containers(web='RUNNING', db='EXITED')
@@ -177,14 +208,18 @@ class WaitTest(KubeletTestCase):
 
 
 class ConfigTest(KubeletTestCase):
-
     def test_it_must_be_a_pod(self):
         self.assert_refused('must be one pod', dict(POD, kind='Deployment'))
         self.assert_refused('must be one pod', {'web': {'image': 'nginx'}})
 
     def test_the_containers_must_have_names(self):
-        for spec in (None, {}, {'containers': []}, {'containers': 'web'},
-                     {'containers': [{'image': 'nginx'}]}):
+        for spec in (
+            None,
+            {},
+            {'containers': []},
+            {'containers': 'web'},
+            {'containers': [{'image': 'nginx'}]},
+        ):
             self.assert_refused('list of containers, each with a name', dict(POD, spec=spec))
 
     def test_the_parts_must_be_maps(self):
@@ -192,19 +227,21 @@ class ConfigTest(KubeletTestCase):
         self.assert_refused('metadata must be a map, and is a string', dict(POD, metadata='x'))
 
     def test_the_options_must_be_numbers(self):
-        self.assert_refused('images_timeout must be a number',
-                            options={'images_timeout': 'a minute'})
+        self.assert_refused(
+            'images_timeout must be a number', options={'images_timeout': 'a minute'}
+        )
 
 
 class StaleTest(KubeletTestCase):
-
     def remove_stale(self, metadata):
         path = self.root / 'metadata'
         path.write_text(metadata)
         done = self.run_script(
-            base.ELEMENTS / 'heat-config-kubelet/os-refresh-config/configure.d'
+            base.ELEMENTS
+            / 'heat-config-kubelet/os-refresh-config/configure.d'
             / '50-heat-config-kubelet',
-            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)})
+            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
+        )
         # Another status would keep the deployments waiting that come next.
         self.assertEqual((0, ''), (done.status, done.stdout))
         return done.stderr

@@ -26,7 +26,6 @@ def load_notify():
 
 
 class NotifyTestCase(base.TestCase):
-
     def setUp(self):
         super().setUp()
         self.heat = self.useFixture(signal_server.SignalServer())
@@ -34,8 +33,10 @@ class NotifyTestCase(base.TestCase):
         self.sandbox.env['HEAT_CONFIG_NOTIFY_PATIENCE'] = '0'
 
     def deployment(self, url=None, **inputs):
-        return deployments.load('script-cfn-signal', inputs=dict(
-            {'deploy_signal_id': url or self.heat.signed('deployment')}, **inputs))
+        return deployments.load(
+            'script-cfn-signal',
+            inputs=dict({'deploy_signal_id': url or self.heat.signed('deployment')}, **inputs),
+        )
 
     def notify(self, deployment, response=RESPONSE, python=None, **env):
         path = self.root / 'deployed.json'
@@ -56,27 +57,28 @@ class NotifyTestCase(base.TestCase):
 
 
 class EachPythonTest(NotifyTestCase):
-
     scenarios = interpreters.scenarios()
 
     def test_cfn_signal_is_a_post_of_json(self):
         """Bugs 1355692, 1641589: it must be an object, with its content type."""
         done = self.notify(self.deployment(), python=self.python)
         self.assertEqual((0, ''), (done.status, done.stderr))
-        request, = self.heat.requests
-        self.assertEqual(('POST', self.heat.signed('deployment')),
-                         (request.method, self.heat.url + request.path))
+        (request,) = self.heat.requests
+        self.assertEqual(
+            ('POST', self.heat.signed('deployment')), (request.method, self.heat.url + request.path)
+        )
         self.assertEqual('application/json', request.headers['content-type'])
         self.assertEqual(RESPONSE, request.body)
 
 
 class TransportTest(NotifyTestCase):
-
     def test_temp_url_signal_is_a_put(self):
-        self.notify(self.deployment(deploy_signal_transport='TEMP_URL_SIGNAL',
-                                    deploy_signal_verb='PUT'))
-        self.assertEqual([('PUT', RESPONSE)],
-                         [(request.method, request.body) for request in self.heat.requests])
+        self.notify(
+            self.deployment(deploy_signal_transport='TEMP_URL_SIGNAL', deploy_signal_verb='PUT')
+        )
+        self.assertEqual(
+            [('PUT', RESPONSE)], [(request.method, request.body) for request in self.heat.requests]
+        )
 
     def test_no_signal_is_a_success(self):
         self.assertEqual(0, self.notify(deployments.load('script-no-signal')).status)
@@ -84,32 +86,47 @@ class TransportTest(NotifyTestCase):
     def test_a_deployment_that_names_no_transport_tells_by_its_inputs(self):
         """As those of older Heats."""
         deployment = self.deployment()
-        deployment['inputs'] = [item for item in deployment['inputs']
-                                if item['name'] != 'deploy_signal_transport']
+        deployment['inputs'] = [
+            item for item in deployment['inputs'] if item['name'] != 'deploy_signal_transport'
+        ]
         self.assertEqual(0, self.notify(deployment).status)
         self.assertEqual(1, len(self.heat.requests))
         self.assertEqual(0, self.notify({'inputs': None}).status)
         self.assertEqual(1, len(self.heat.requests))
 
     def test_an_unknown_transport(self):
-        self.assert_said(2, 'PIGEON_SIGNAL is not known', done=self.notify(
-            self.deployment(deploy_signal_transport='PIGEON_SIGNAL')))
+        self.assert_said(
+            2,
+            'PIGEON_SIGNAL is not known',
+            done=self.notify(self.deployment(deploy_signal_transport='PIGEON_SIGNAL')),
+        )
 
     def test_a_missing_input(self):
         deployment = self.deployment(deploy_signal_id=None)
-        self.assert_said(2, 'CFN_SIGNAL needs the input deploy_signal_id',
-                         done=self.notify(deployment))
+        self.assert_said(
+            2, 'CFN_SIGNAL needs the input deploy_signal_id', done=self.notify(deployment)
+        )
 
     def test_an_address_that_is_no_url(self):
         """Its text may be a secret: it is not shown."""
-        for url in ('rubbish?Signature=SECRET', 'file:///etc/SECRET', 'http:///x?SECRET',
-                    'http://127.0.0.1/SECRET blank', 'http://[SECRET', 'http://127.0.0.1:SECRET/'):
-            self.assert_said(2, 'deploy_signal_id is no URL', done=self.notify(
-                self.deployment(url)))
+        for url in (
+            'rubbish?Signature=SECRET',
+            'file:///etc/SECRET',
+            'http:///x?SECRET',
+            'http://127.0.0.1/SECRET blank',
+            'http://[SECRET',
+            'http://127.0.0.1:SECRET/',
+        ):
+            self.assert_said(
+                2, 'deploy_signal_id is no URL', done=self.notify(self.deployment(url))
+            )
 
     def test_a_method_that_is_none(self):
-        self.assert_said(2, 'deploy_signal_verb is no method', done=self.notify(
-            self.deployment(deploy_signal_verb='POST / HTTP/1.1')))
+        self.assert_said(
+            2,
+            'deploy_signal_verb is no method',
+            done=self.notify(self.deployment(deploy_signal_verb='POST / HTTP/1.1')),
+        )
 
     def test_an_address_without_a_path(self):
         for url in (self.heat.url, self.heat.url + '?x', self.heat.url + '#x'):
@@ -123,10 +140,11 @@ class TransportTest(NotifyTestCase):
 
 
 class FailureTest(NotifyTestCase):
-
     # Over both of the ways on which a request may go.
-    scenarios = [('plain', {'variables': {}}), ('by-urllib', {'variables': {
-        'http_proxy': 'http://127.0.0.1:9', 'no_proxy': '127.0.0.1'}})]
+    scenarios = [
+        ('plain', {'variables': {}}),
+        ('by-urllib', {'variables': {'http_proxy': 'http://127.0.0.1:9', 'no_proxy': '127.0.0.1'}}),
+    ]
 
     def setUp(self):
         super().setUp()
@@ -136,15 +154,23 @@ class FailureTest(NotifyTestCase):
         """Bug: a 403 or a 404 was taken for a success."""
         for status in (400, 403, 404, 409):
             self.heat.answers = [status, 200]
-            self.assert_said(3, f'{self.heat.url} refused the signal: {status}', done=self.notify(
-                self.deployment(), HEAT_CONFIG_NOTIFY_PATIENCE='60'))
+            self.assert_said(
+                3,
+                f'{self.heat.url} refused the signal: {status}',
+                done=self.notify(self.deployment(), HEAT_CONFIG_NOTIFY_PATIENCE='60'),
+            )
 
     def test_an_expired_url_is_named_with_advice(self):
         """Bug: CFN_SIGNAL's URL can expire before a long deployment ends."""
         self.heat.answers = [403]
         url = self.heat.signed('deployment', '2020-01-01T00%3A00%3A00Z')
-        self.assert_said(3, 'minutes old and has expired', 'HEAT_SIGNAL', 'auth_ttl',
-                         done=self.notify(self.deployment(url)))
+        self.assert_said(
+            3,
+            'minutes old and has expired',
+            'HEAT_SIGNAL',
+            'auth_ttl',
+            done=self.notify(self.deployment(url)),
+        )
 
     def test_a_refusal_of_a_fresh_url_does_not_speak_of_expiry(self):
         self.heat.answers = [403]
@@ -158,30 +184,37 @@ class FailureTest(NotifyTestCase):
         self.assertEqual([RESPONSE] * 2, self.heat.bodies())
 
     def test_what_may_pass_is_not_final(self):
-        for answer, words in ((500, 'answered 500'), (502, 'answered 502'), (503, 'answered 503'),
-                              (429, 'answered 429'), (408, 'answered 408'),
-                              ('close', 'did not answer'), (b'rubbish', 'did not answer'),
-                              (b'\0\xff\r\n\r\n', 'did not answer')):
+        for answer, words in (
+            (500, 'answered 500'),
+            (502, 'answered 502'),
+            (503, 'answered 503'),
+            (429, 'answered 429'),
+            (408, 'answered 408'),
+            ('close', 'did not answer'),
+            (b'rubbish', 'did not answer'),
+            (b'\0\xff\r\n\r\n', 'did not answer'),
+        ):
             self.heat.answers = [answer]
             self.assert_said(1, self.heat.url, words, done=self.notify(self.deployment()))
 
     def test_nobody_listens(self):
         self.heat.stop()
-        self.assert_said(1, f'{self.heat.url} cannot be reached', 'refused',
-                         done=self.notify(self.deployment()))
+        self.assert_said(
+            1, f'{self.heat.url} cannot be reached', 'refused', done=self.notify(self.deployment())
+        )
 
     def test_patience_ends(self):
         self.heat.answers = [503]
-        self.assertEqual(1, self.notify(self.deployment(),
-                                        HEAT_CONFIG_NOTIFY_PATIENCE='4').status)
+        self.assertEqual(1, self.notify(self.deployment(), HEAT_CONFIG_NOTIFY_PATIENCE='4').status)
         self.assertIn(len(self.heat.requests), (2, 3))
 
     def test_a_redirect_is_not_a_delivery(self):
         """Followed as usual, a POST becomes a GET without its body."""
         for status in (301, 302, 303, 307, 308):
             self.heat.answers = [Answer(status, headers={'Location': self.heat.url}), 200]
-            self.assert_said(3, f'refused the signal: {status}', 'redirects',
-                             done=self.notify(self.deployment()))
+            self.assert_said(
+                3, f'refused the signal: {status}', 'redirects', done=self.notify(self.deployment())
+            )
         self.assertEqual(5, len(self.heat.requests))
 
     def test_files_that_cannot_be_used(self):
@@ -195,8 +228,11 @@ class FailureTest(NotifyTestCase):
         self.assertEqual([], self.heat.requests)
 
     def test_a_patience_that_is_no_number(self):
-        self.assert_said(2, "HEAT_CONFIG_NOTIFY_PATIENCE is 'long'", done=self.notify(
-            self.deployment(), HEAT_CONFIG_NOTIFY_PATIENCE='long'))
+        self.assert_said(
+            2,
+            "HEAT_CONFIG_NOTIFY_PATIENCE is 'long'",
+            done=self.notify(self.deployment(), HEAT_CONFIG_NOTIFY_PATIENCE='long'),
+        )
 
     def test_without_its_library_it_says_so(self):
         done = self.notify(self.deployment(), HEAT_CONFIG_HOOKS='')
@@ -205,18 +241,19 @@ class FailureTest(NotifyTestCase):
     def test_usage(self):
         self.assertEqual(0, self.run_script(NOTIFY, '--help').status)
         done = self.run_script(NOTIFY)
-        self.assertEqual((2, 'Usage: heat-config-notify DEPLOYMENT.json < RESPONSE.json\n'),
-                         (done.status, done.stderr))
+        self.assertEqual(
+            (2, 'Usage: heat-config-notify DEPLOYMENT.json < RESPONSE.json\n'),
+            (done.status, done.stderr),
+        )
 
 
 class SizeTest(NotifyTestCase):
-
-    LIMIT = 1024 * 1024     # Heat's max_json_body_size
+    LIMIT = 1024 * 1024  # Heat's max_json_body_size
 
     def sent(self, **response):
         self.heat.requests.clear()
         self.assertEqual(0, self.notify(self.deployment(), dict(RESPONSE, **response)).status)
-        request, = self.heat.requests
+        (request,) = self.heat.requests
         self.assertLess(int(request.headers['content-length']), self.LIMIT)
         return request.body
 
@@ -244,26 +281,31 @@ class SizeTest(NotifyTestCase):
 
     def test_outputs_that_are_too_large_alone_are_a_failure_that_names_the_largest(self):
         for status_code in (0, '0', None, ''):
-            sent = self.sent(result='r' * 900000, big='b' * 1000000, deploy_stderr='e' * 600000,
-                             deploy_status_code=status_code)
+            sent = self.sent(
+                result='r' * 900000,
+                big='b' * 1000000,
+                deploy_stderr='e' * 600000,
+                deploy_status_code=status_code,
+            )
             self.assertIn('The output big has 1000002 bytes', sent['deploy_stderr'])
             self.assertEqual(1, sent['deploy_status_code'])
             self.assertNotIn('big', sent)
 
     def test_a_failure_keeps_its_status(self):
-        self.assertEqual(7, self.sent(big='b' * 2000000,
-                                      deploy_status_code=7)['deploy_status_code'])
+        self.assertEqual(
+            7, self.sent(big='b' * 2000000, deploy_status_code=7)['deploy_status_code']
+        )
 
 
 class TlsTest(NotifyTestCase):
-
     def setUp(self):
         super().setUp()
         self.announce('openssl')
         authority = certificates.Authority(self.root / 'tls')
         self.ca = str(authority.certificate)
-        self.heat = self.useFixture(signal_server.SignalServer(
-            certificate=str(authority.issue('IP:127.0.0.1'))))
+        self.heat = self.useFixture(
+            signal_server.SignalServer(certificate=str(authority.issue('IP:127.0.0.1')))
+        )
 
     def test_a_private_ca_is_honoured(self):
         done = self.notify(self.deployment(), REQUESTS_CA_BUNDLE=self.ca)
@@ -271,13 +313,17 @@ class TlsTest(NotifyTestCase):
         self.assertEqual([RESPONSE], self.heat.bodies())
 
     def test_a_server_that_nobody_vouches_for_gets_nothing(self):
-        self.assert_said(1, 'cannot be reached', 'certificate verify failed',
-                         done=self.notify(self.deployment()))
+        self.assert_said(
+            1, 'cannot be reached', 'certificate verify failed', done=self.notify(self.deployment())
+        )
         self.assertEqual([], self.heat.requests)
 
     def test_certificates_that_cannot_be_read(self):
-        self.assert_said(2, 'the CA certificates /no/such/file cannot be read', done=self.notify(
-            self.deployment(), REQUESTS_CA_BUNDLE='/no/such/file'))
+        self.assert_said(
+            2,
+            'the CA certificates /no/such/file cannot be read',
+            done=self.notify(self.deployment(), REQUESTS_CA_BUNDLE='/no/such/file'),
+        )
 
     def test_the_agents_own_ca_is_the_default(self):
         self.useFixture(fixtures.EnvironmentVariable('REQUESTS_CA_BUNDLE'))
@@ -291,15 +337,13 @@ class TlsTest(NotifyTestCase):
 
 
 class ProxyTest(NotifyTestCase):
-
     def test_a_proxy_is_used(self):
         done = self.notify(self.deployment('http://heat.example/x'), http_proxy=self.heat.url)
         self.assertEqual(0, done.status)
         self.assertEqual('http://heat.example/x', self.heat.requests[0].path)
 
     def test_no_proxy_is_honoured(self):
-        done = self.notify(self.deployment(), http_proxy='http://127.0.0.1:9',
-                           no_proxy='127.0.0.1')
+        done = self.notify(self.deployment(), http_proxy='http://127.0.0.1:9', no_proxy='127.0.0.1')
         self.assertEqual(0, done.status, done.stderr)
         self.assertEqual(1, len(self.heat.requests))
 
@@ -311,31 +355,53 @@ class ServiceTest(NotifyTestCase):
         super().setUp()
         self.sandbox.env['HEAT_CONFIG_VENV'] = sys.prefix
         self.inputs = {
-            'deploy_auth_url': self.heat.url + '/v3', 'deploy_user_id': 'user',
-            'deploy_username': 'name', 'deploy_password': 'PASSWORD',
-            'deploy_project_id': 'project', 'deploy_region_name': 'two',
-            'deploy_signal_transport': 'HEAT_SIGNAL', 'deploy_stack_id': 'stack/uuid',
-            'deploy_resource_name': 'resource', 'deploy_queue_id': 'queue'}
+            'deploy_auth_url': self.heat.url + '/v3',
+            'deploy_user_id': 'user',
+            'deploy_username': 'name',
+            'deploy_password': 'PASSWORD',
+            'deploy_project_id': 'project',
+            'deploy_region_name': 'two',
+            'deploy_signal_transport': 'HEAT_SIGNAL',
+            'deploy_stack_id': 'stack/uuid',
+            'deploy_resource_name': 'resource',
+            'deploy_queue_id': 'queue',
+        }
         self.publish('orchestration', '/heat/v1/project')
         self.heat.answers = [201]
 
     def publish(self, service, path):
         """Let Keystone have an endpoint of a service in the region 'two', of two."""
-        endpoints = [{'region': region, 'region_id': region, 'interface': interface, 'url': url}
-                     for region, interface, url in (
-                         ('one', 'public', 'http://127.0.0.1:9'),
-                         ('two', 'internal', 'http://127.0.0.1:9'),
-                         ('two', 'public', self.heat.url + path))]
-        self.heat.routes['POST', '/v3/auth/tokens'] = Answer(201, {'token': {
-            'methods': ['password'], 'expires_at': '2099-01-01T00:00:00.000000Z',
-            'user': {'id': 'user', 'name': 'name', 'domain': {'id': 'd', 'name': 'd'}},
-            'catalog': [{'type': service, 'name': service, 'endpoints': endpoints}]}},
-            {'X-Subject-Token': 'TOKEN'})
+        endpoints = [
+            {'region': region, 'region_id': region, 'interface': interface, 'url': url}
+            for region, interface, url in (
+                ('one', 'public', 'http://127.0.0.1:9'),
+                ('two', 'internal', 'http://127.0.0.1:9'),
+                ('two', 'public', self.heat.url + path),
+            )
+        ]
+        self.heat.routes['POST', '/v3/auth/tokens'] = Answer(
+            201,
+            {
+                'token': {
+                    'methods': ['password'],
+                    'expires_at': '2099-01-01T00:00:00.000000Z',
+                    'user': {'id': 'user', 'name': 'name', 'domain': {'id': 'd', 'name': 'd'}},
+                    'catalog': [{'type': service, 'name': service, 'endpoints': endpoints}],
+                }
+            },
+            {'X-Subject-Token': 'TOKEN'},
+        )
 
     def signal(self, response=RESPONSE, **inputs):
-        return self.notify({'inputs': [
-            {'name': name, 'value': value} for name, value in {**self.inputs, **inputs}.items()]},
-            response)
+        return self.notify(
+            {
+                'inputs': [
+                    {'name': name, 'value': value}
+                    for name, value in {**self.inputs, **inputs}.items()
+                ]
+            },
+            response,
+        )
 
     def test_heat_signal_goes_to_the_resource_in_the_region(self):
         done = self.signal()
@@ -346,7 +412,8 @@ class ServiceTest(NotifyTestCase):
         self.assertEqual({'project': {'id': 'project'}}, token.body['auth']['scope'])
         self.assertEqual(
             ('POST', '/heat/v1/project/stacks/stack/uuid/resources/resource/signal', 'TOKEN'),
-            (signal.method, signal.path, signal.headers['x-auth-token']))
+            (signal.method, signal.path, signal.headers['x-auth-token']),
+        )
         self.assertEqual('application/json', signal.headers['content-type'])
         self.assertEqual(RESPONSE, signal.body)
 
@@ -374,18 +441,29 @@ class ServiceTest(NotifyTestCase):
 
     def test_zaqar_signals_are_cut_to_what_zaqar_takes(self):
         self.publish('messaging', '')
-        self.signal(dict(RESPONSE, deploy_stdout='a' * 3000000),
-                    deploy_signal_transport='ZAQAR_SIGNAL')
+        self.signal(
+            dict(RESPONSE, deploy_stdout='a' * 3000000), deploy_signal_transport='ZAQAR_SIGNAL'
+        )
         self.assertLess(int(self.heat.requests[-1].headers['content-length']), 256 * 1024)
 
     def test_an_endpoint_that_is_not_in_the_catalogue(self):
         self.publish('compute', '/')
-        self.assert_said(3, f'{self.heat.url}/v3', 'no public endpoint', 'orchestration', 'two',
-                         done=self.signal())
+        self.assert_said(
+            3,
+            f'{self.heat.url}/v3',
+            'no public endpoint',
+            'orchestration',
+            'two',
+            done=self.signal(),
+        )
 
     def test_a_region_that_is_not_in_the_catalogue(self):
-        self.assert_said(3, 'no public endpoint', 'in the region three',
-                         done=self.signal(deploy_region_name='three'))
+        self.assert_said(
+            3,
+            'no public endpoint',
+            'in the region three',
+            done=self.signal(deploy_region_name='three'),
+        )
 
     def test_keystone_refuses(self):
         self.heat.routes['POST', '/v3/auth/tokens'] = 401
@@ -404,8 +482,9 @@ class ServiceTest(NotifyTestCase):
         self.assert_said(1, self.heat.url, done=self.signal())
 
     def test_a_missing_input(self):
-        self.assert_said(2, 'HEAT_SIGNAL needs the input deploy_user_id',
-                         done=self.signal(deploy_user_id=None))
+        self.assert_said(
+            2, 'HEAT_SIGNAL needs the input deploy_user_id', done=self.signal(deploy_user_id=None)
+        )
 
     def test_without_keystoneauth_it_says_what_is_missing(self):
         """Bug 1742737: keystoneclient was missing."""
@@ -414,7 +493,6 @@ class ServiceTest(NotifyTestCase):
 
 
 class ModuleTest(testtools.TestCase):
-
     def test_loading_it_imports_nothing_slow(self):
         """It starts in a few milliseconds: what only some signals need is imported for those."""
         text = (LIBRARY / 'heat_notify.py').read_text()

@@ -11,10 +11,12 @@ TYPED = {'text': 'x', 'number': 3, 'truth': True, 'map': {'a': [1]}, 'list': ['a
 
 
 class PuppetTest(hooks.HookTestCase):
-
     group = 'puppet'
-    paths = {'HEAT_PUPPET_LOGDIR': 'logs', 'HEAT_PUPPET_VERBOSE_LOGDIR': 'verbose',
-             'HEAT_PUPPET_HIERA_DATADIR': 'hieradata'}
+    paths = {
+        'HEAT_PUPPET_LOGDIR': 'logs',
+        'HEAT_PUPPET_VERBOSE_LOGDIR': 'verbose',
+        'HEAT_PUPPET_HIERA_DATADIR': 'hieradata',
+    }
 
     def apply(self, *answers, **changes):
         self.fake('puppet', *answers)
@@ -26,19 +28,48 @@ class PuppetTest(hooks.HookTestCase):
     def test_the_manifest_is_applied_without_colours_and_with_detailed_exit_codes(self):
         self.apply(config='notice("\u00e9")')
         manifest = self.working / f'{ID}.pp'
-        self.assertEqual(['apply', '--color', 'false', '--detailed-exitcodes', '--logdest',
-                          'console', str(manifest)], self.call.argv)
+        self.assertEqual(
+            [
+                'apply',
+                '--color',
+                'false',
+                '--detailed-exitcodes',
+                '--logdest',
+                'console',
+                str(manifest),
+            ],
+            self.call.argv,
+        )
         self.assertEqual('notice("\u00e9")', manifest.read_text(encoding='utf-8'))
         self.assertEqual('C.UTF-8', self.call.env['LC_ALL'])
 
     def test_options_are_arguments_before_the_manifest(self):
-        self.apply(options={'modulepath': '/etc/m', 'tags': 'package,file', 'enable_debug': True,
-                            'enable_verbose': True})
+        self.apply(
+            options={
+                'modulepath': '/etc/m',
+                'tags': 'package,file',
+                'enable_debug': True,
+                'enable_verbose': True,
+            }
+        )
         logs = self.root / 'verbose'
-        self.assertEqual(['console', '--modulepath', '/etc/m', '--tags', 'package,file',
-                          '--debug', '--logdest', f'{logs}/heat-debug.log',
-                          '--verbose', '--logdest', f'{logs}/heat-verbose.log',
-                          f'{self.working}/{ID}.pp'], self.call.argv[5:])
+        self.assertEqual(
+            [
+                'console',
+                '--modulepath',
+                '/etc/m',
+                '--tags',
+                'package,file',
+                '--debug',
+                '--logdest',
+                f'{logs}/heat-debug.log',
+                '--verbose',
+                '--logdest',
+                f'{logs}/heat-verbose.log',
+                f'{self.working}/{ID}.pp',
+            ],
+            self.call.argv[5:],
+        )
 
     def test_tags_and_module_path_may_be_lists(self):
         self.apply(options={'modulepath': ['/a', '/b'], 'tags': ['x', 'y']})
@@ -60,15 +91,17 @@ class PuppetTest(hooks.HookTestCase):
         self.apply(inputs=TYPED)
         folder = self.call.argv[self.call.argv.index('--pluginfactdest') + 1]
         with open(f'{folder}/heat.json', encoding='utf-8') as facts:
-            self.assertEqual({key: TYPED[key] for key in ('number', 'truth', 'map', 'list')},
-                             json.load(facts))
+            self.assertEqual(
+                {key: TYPED[key] for key in ('number', 'truth', 'map', 'list')}, json.load(facts)
+            )
         self.assertNotIn('FACTER_map', self.call.env)
 
     def test_the_full_name_is_what_the_resolver_says(self):
         # 1447497: facter has other ideas of it.
         self.apply()
-        names = socket.getaddrinfo(socket.gethostname(), None, 0, socket.SOCK_DGRAM, 0,
-                                   socket.AI_CANONNAME)
+        names = socket.getaddrinfo(
+            socket.gethostname(), None, 0, socket.SOCK_DGRAM, 0, socket.AI_CANONNAME
+        )
         self.assertEqual(names[0][3], self.call.env['FACTER_fqdn'])
 
     def test_without_facter_inputs_are_no_facts(self):
@@ -90,8 +123,10 @@ class PuppetTest(hooks.HookTestCase):
         self.run_hook(dict(deployment, name='../../etc/x'))
         name = self.calls('puppet')[0].env['FACTER_deploy_config_name']
         self.assertNotIn('/', name)
-        self.assertEqual([f'heat_config_{name}.json'],
-                         [path.name for path in (self.root / 'hieradata').iterdir()])
+        self.assertEqual(
+            [f'heat_config_{name}.json'],
+            [path.name for path in (self.root / 'hieradata').iterdir()],
+        )
 
     def test_changes_are_success(self):
         self.assertEqual(0, self.apply({'status': 2})['deploy_status_code'])

@@ -11,7 +11,6 @@ PROGRAM = agent.ELEMENT / 'bin' / 'heat-config-reboot'
 
 
 class RebootRequestTest(base.TestCase):
-
     def setUp(self):
         super().setUp()
         self.announce('cat', 'mv', 'sync')
@@ -20,11 +19,13 @@ class RebootRequestTest(base.TestCase):
         self.request = self.folder / 'one.reboot'
 
     def test_the_request_holds_what_tells_this_boot_from_others(self):
-        done = self.run_program(['sh', PROGRAM],
-                                env={'HEAT_CONFIG_REBOOT_REQUEST': str(self.request)})
+        done = self.run_program(
+            ['sh', PROGRAM], env={'HEAT_CONFIG_REBOOT_REQUEST': str(self.request)}
+        )
         self.assertEqual((0, '', ''), done)
-        self.assertEqual(pathlib.Path('/proc/sys/kernel/random/boot_id').read_text(),
-                         self.request.read_text())
+        self.assertEqual(
+            pathlib.Path('/proc/sys/kernel/random/boot_id').read_text(), self.request.read_text()
+        )
         self.assertEqual(['one.reboot'], os.listdir(self.folder))
 
     def test_by_hand_it_says_what_it_is_for(self):

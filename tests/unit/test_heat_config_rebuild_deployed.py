@@ -9,7 +9,6 @@ PROGRAM = agent.ELEMENT / 'bin' / 'heat-config-rebuild-deployed'
 
 
 class RebuildDeployedTest(base.TestCase):
-
     def setUp(self):
         super().setUp()
         self.agent = self.useFixture(agent.Agent(self.sandbox))
@@ -20,8 +19,10 @@ class RebuildDeployedTest(base.TestCase):
         return done
 
     def test_nothing_runs_or_is_signalled_afterwards(self):
-        wanted = [agent.script(name, f'touch {self.root}/ran', url='http://127.0.0.1:9/')
-                  for name in ('one', 'two')]
+        wanted = [
+            agent.script(name, f'touch {self.root}/ran', url='http://127.0.0.1:9/')
+            for name in ('one', 'two')
+        ]
         self.agent.give(*wanted)
         done = self.rebuild()
         self.assertEqual(0, done.status, done.stderr)
@@ -38,8 +39,13 @@ class RebuildDeployedTest(base.TestCase):
         self.assertEqual(before, (self.agent.state('one'), self.agent.response('one')))
 
     def test_groups_without_a_hook_are_passed_over(self):
-        self.agent.give(agent.script('one', group='os-apply-config'),
-                        agent.script('two', group='Heat::Ungrouped'), None, {}, 'x')
+        self.agent.give(
+            agent.script('one', group='os-apply-config'),
+            agent.script('two', group='Heat::Ungrouped'),
+            None,
+            {},
+            'x',
+        )
         self.assertEqual((0, '', ''), self.rebuild())
         self.assertEqual([], self.agent.files())
 

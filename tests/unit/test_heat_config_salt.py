@@ -9,18 +9,25 @@ ID = 'e2aad288-cae8-429d-95be-a6431ee612f1'
 
 
 def state(number, result, comment=''):
-    return {'__id__': f'state {number}', '__run_num__': number, 'result': result,
-            'comment': comment, 'changes': {}}
+    return {
+        '__id__': f'state {number}',
+        '__run_num__': number,
+        'result': result,
+        'comment': comment,
+        'changes': {},
+    }
 
 
 class SaltTest(hooks.HookTestCase):
-
     group = 'salt'
     paths = {'SALT_MINION_CONFIG': 'etc/minion'}
 
     def call_salt(self, states=None, status=0, stderr='', **changes):
-        answer = {'stdout': json.dumps({'local': {} if states is None else states}),
-                  'status': status, 'stderr': stderr}
+        answer = {
+            'stdout': json.dumps({'local': {} if states is None else states}),
+            'status': status,
+            'stderr': stderr,
+        }
         self.fake('salt-call', answer)
         response = self.deploy('salt', **changes)
         self.call = self.calls('salt-call')[-1]
@@ -68,10 +75,13 @@ class SaltTest(hooks.HookTestCase):
             (own / name).touch()
         self.call_salt()
         self.minion_config()
-        self.assertEqual([str(own / name) for name in
-                          ('minion', 'minion.d/a.conf', 'minion.d/b.conf')], self.included[:-1])
-        self.assertEqual(own / 'grains', (self.root / self.included[-1]).with_name(
-            'grains').resolve())
+        self.assertEqual(
+            [str(own / name) for name in ('minion', 'minion.d/a.conf', 'minion.d/b.conf')],
+            self.included[:-1],
+        )
+        self.assertEqual(
+            own / 'grains', (self.root / self.included[-1]).with_name('grains').resolve()
+        )
 
     def test_success_tells_of_each_state(self):
         states = {'x': state(0, True, 'done')}
@@ -82,10 +92,11 @@ class SaltTest(hooks.HookTestCase):
     def test_failing_states_are_told_apart(self):
         response = self.call_salt(
             {'b': state(2, False, 'no parent'), 'a': state(1, True), 'c': state(0, False, 'why')},
-            status=2, stderr='[ERROR] x\n')
+            status=2,
+            stderr='[ERROR] x\n',
+        )
         self.assertEqual(2, response['deploy_status_code'])
-        self.assertEqual('state 0: why\nstate 2: no parent\n[ERROR] x\n',
-                         response['deploy_stderr'])
+        self.assertEqual('state 0: why\nstate 2: no parent\n[ERROR] x\n', response['deploy_stderr'])
 
     def test_a_failing_state_fails_whatever_salts_status_is(self):
         self.assertEqual(1, self.call_salt({'b': state(2, False)})['deploy_status_code'])
@@ -108,8 +119,10 @@ class SaltTest(hooks.HookTestCase):
             self.assertIn('oops', response['deploy_stderr'])
 
     def test_outputs_are_read_from_files(self):
-        self.fake('salt-call', {'stdout': '{"local": {}}',
-                                'files': {f'{self.outputs}/{ID}.result': 'made'}})
+        self.fake(
+            'salt-call',
+            {'stdout': '{"local": {}}', 'files': {f'{self.outputs}/{ID}.result': 'made'}},
+        )
         self.assertEqual('made', self.deploy('salt')['result'])
         self.call = self.calls('salt-call')[0]
         self.assertEqual(f'{self.outputs}/{ID}', self.minion_config()['heat_outputs_path'])

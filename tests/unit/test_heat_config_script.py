@@ -10,7 +10,6 @@ load_tests = base.load_scenarios
 
 
 class ScriptTestCase(hooks.HookTestCase):
-
     group = 'script'
 
     def script(self, text, first='#!/bin/sh\n', inputs=None, python=None, **fields):
@@ -20,72 +19,109 @@ class ScriptTestCase(hooks.HookTestCase):
 
 
 class EachPythonTest(ScriptTestCase):
-
     scenarios = interpreters.scenarios()
 
     def test_inputs_and_outputs_of_any_type_and_language(self):
         """Bugs 1333992, 1382031: in the locale C, which is the agent's."""
         self.announce('tee')
-        response = self.script('printf "%s %s" "$foo" "\xfc" | tee "$heat_outputs_path.result"',
-                               inputs={'foo': '\u4e2d'}, python=self.python)
-        self.assertEqual({'deploy_stdout': '\u4e2d \xfc', 'deploy_stderr': '', 'result':
-                          '\u4e2d \xfc', 'deploy_status_code': 0}, response)
+        response = self.script(
+            'printf "%s %s" "$foo" "\xfc" | tee "$heat_outputs_path.result"',
+            inputs={'foo': '\u4e2d'},
+            python=self.python,
+        )
+        self.assertEqual(
+            {
+                'deploy_stdout': '\u4e2d \xfc',
+                'deploy_stderr': '',
+                'result': '\u4e2d \xfc',
+                'deploy_status_code': 0,
+            },
+            response,
+        )
 
 
 class ScriptTest(ScriptTestCase):
-
     def test_recorded_deployments_have_the_recorded_answers(self):
         for action in ('create', 'update', 'suspend', 'resume', 'delete'):
-            self.assertEqual(deployments.read('signals', f'script-{action}'),
-                             self.deploy(f'script-{action}'))
+            self.assertEqual(
+                deployments.read('signals', f'script-{action}'), self.deploy(f'script-{action}')
+            )
 
     def test_values_that_are_no_text_are_json(self):
         """Bugs: an int or a boolean crashed the hook, null became the text None (1392802)."""
-        inputs = {'number': 7, 'float': 1.5, 'yes': True, 'list': ['a', 1], 'map': {'k': [None]},
-                  'nothing': None}
+        inputs = {
+            'number': 7,
+            'float': 1.5,
+            'yes': True,
+            'list': ['a', 1],
+            'map': {'k': [None]},
+            'nothing': None,
+        }
         self.announce('env')
         lines = self.script('env', inputs=inputs)['deploy_stdout'].splitlines()
-        for line in ('number=7', 'float=1.5', 'yes=true', 'list=["a", 1]', 'map={"k": [null]}',
-                     'nothing='):
+        for line in (
+            'number=7',
+            'float=1.5',
+            'yes=true',
+            'list=["a", 1]',
+            'map={"k": [null]}',
+            'nothing=',
+        ):
             self.assertIn(line, lines)
 
     def test_the_tempest_scenario(self):
         """What heat-tempest-plugin asserts of it."""
-        response = self.script('echo -n "Output to stdout"\necho "Output to stderr" >&2\n'
-                               'echo -n "$foo" > $heat_outputs_path.result\n', inputs={'foo': '1'})
-        self.assertEqual(('1', 'Output to stderr\n', 0), tuple(
-            response[key] for key in ('result', 'deploy_stderr', 'deploy_status_code')))
+        response = self.script(
+            'echo -n "Output to stdout"\necho "Output to stderr" >&2\n'
+            'echo -n "$foo" > $heat_outputs_path.result\n',
+            inputs={'foo': '1'},
+        )
+        self.assertEqual(
+            ('1', 'Output to stderr\n', 0),
+            tuple(response[key] for key in ('result', 'deploy_stderr', 'deploy_status_code')),
+        )
 
     def test_credentials_are_not_for_the_script(self):
         """Bug: the script hook logged each name=value, deploy_password too."""
         self.announce('env')
-        done = self.run_hook(deployments.load('script-heat-signal', {
-            'deploy_password': 'PASSWORD', 'deploy_signal_id': 'SIGNED'}, config='#!/bin/sh\nenv'))
+        done = self.run_hook(
+            deployments.load(
+                'script-heat-signal',
+                {'deploy_password': 'PASSWORD', 'deploy_signal_id': 'SIGNED'},
+                config='#!/bin/sh\nenv',
+            )
+        )
         for text in (done.stdout, done.stderr):
             self.assertNotIn('PASSWORD', text)
             self.assertNotIn('SIGNED', text)
         self.assertIn('deploy_stack_id=', done.json()['deploy_stdout'])
 
     def test_what_it_logs_holds_no_inputs(self):
-        done = self.run_hook(deployments.load('script-create', {'foo': 'VALUE'},
-                                              config='#!/bin/sh\nexit 1\n'))
+        done = self.run_hook(
+            deployments.load('script-create', {'foo': 'VALUE'}, config='#!/bin/sh\nexit 1\n')
+        )
         self.assertNotIn('VALUE', done.stderr)
 
     def test_a_failing_script(self):
         response = self.script('echo out; echo err >&2; exit 5')
-        self.assertEqual(('out\n', 'err\n', 5), tuple(
-            response[key] for key in ('deploy_stdout', 'deploy_stderr', 'deploy_status_code')))
+        self.assertEqual(
+            ('out\n', 'err\n', 5),
+            tuple(
+                response[key] for key in ('deploy_stdout', 'deploy_stderr', 'deploy_status_code')
+            ),
+        )
 
     def test_a_script_that_is_killed(self):
         self.assertEqual(128 + 15, self.script('kill $$')['deploy_status_code'])
 
     def test_a_script_that_cannot_run_says_why(self):
         for config, status_code, words in (
-                ('no program', 126, 'names no interpreter'),
-                ('#!/no/such/shell\n', 126, 'is not there'),
-                ('', 126, 'names no interpreter'),
-                (None, 126, 'names no interpreter'),
-                ({'a': 1}, 65, 'must be a text, and is a map')):
+            ('no program', 126, 'names no interpreter'),
+            ('#!/no/such/shell\n', 126, 'is not there'),
+            ('', 126, 'names no interpreter'),
+            (None, 126, 'names no interpreter'),
+            ({'a': 1}, 65, 'must be a text, and is a map'),
+        ):
             response = self.deploy('script-create', config=config)
             self.assertEqual(status_code, response['deploy_status_code'], config)
             self.assertIn(words, response['deploy_stderr'])
@@ -118,8 +154,9 @@ class ScriptTest(ScriptTestCase):
         """Bug: `options: null`, `inputs: null` crashed hooks."""
         deployment = deployments.load('script-create', config='#!/bin/sh\necho ran\n')
         response = self.run_hook(dict(deployment, options=None, inputs=None, outputs=None)).json()
-        self.assertEqual({'deploy_stdout': 'ran\n', 'deploy_stderr': '', 'deploy_status_code': 0},
-                         response)
+        self.assertEqual(
+            {'deploy_stdout': 'ran\n', 'deploy_stderr': '', 'deploy_status_code': 0}, response
+        )
 
     def test_input_that_is_no_deployment_is_answered(self):
         for stdin in ('', '{"half', '[]', b'\xff'):
@@ -143,8 +180,9 @@ class ScriptTest(ScriptTestCase):
         self.assertEqual(0o700, stat.S_IMODE(self.working.stat().st_mode))
 
     def test_it_runs_in_its_working_folder(self):
-        self.assertEqual(os.path.realpath(self.working) + '\n',
-                         self.script('pwd -P')['deploy_stdout'])
+        self.assertEqual(
+            os.path.realpath(self.working) + '\n', self.script('pwd -P')['deploy_stdout']
+        )
 
     def test_long_output_is_cut_at_its_beginning(self):
         self.announce('head', 'tr')

@@ -21,7 +21,6 @@ PROGRAM = agent.ELEMENT / 'bin' / 'heat-config-status'
 
 
 class StatusTestCase(base.TestCase):
-
     python = None
 
     def setUp(self):
@@ -47,7 +46,6 @@ class StatusTestCase(base.TestCase):
 
 
 class EachPythonTest(StatusTestCase):
-
     scenarios = interpreters.scenarios()
 
     def test_a_table_of_what_was_done(self):
@@ -55,16 +53,17 @@ class EachPythonTest(StatusTestCase):
         done = self.status()
         self.assertEqual(1, done.status)
         head, one, two = done.stdout.splitlines()
-        self.assertEqual('STATE STATUS SIGNAL STARTED DURATION ACTION GROUP NAME ID LOG'.split(),
-                         head.split())
+        self.assertEqual(
+            'STATE STATUS SIGNAL STARTED DURATION ACTION GROUP NAME ID LOG'.split(), head.split()
+        )
         self.assertEqual(['done', '0', 'sent'], one.split()[:3])
-        self.assertEqual(['CREATE', 'script', 'one', 'one', str(self.agent.logs / 'one.log')],
-                         one.split()[-5:])
+        self.assertEqual(
+            ['CREATE', 'script', 'one', 'one', str(self.agent.logs / 'one.log')], one.split()[-5:]
+        )
         self.assertEqual(['failed', '3', 'sent'], two.split()[:3])
 
 
 class DeploymentsTest(StatusTestCase):
-
     def test_nothing_was_done_yet(self):
         self.assertEqual((0, 'no deployments\n', ''), self.status())
 
@@ -86,8 +85,9 @@ class DeploymentsTest(StatusTestCase):
 
     def test_what_waits_is_shown(self):
         self.agent.give(self.script('one'), script('two', group='Heat::Ungrouped'), None, 'x')
-        self.assertEqual({'one': 'waiting'},
-                         {name: row['state'] for name, row in self.rows().items()})
+        self.assertEqual(
+            {'one': 'waiting'}, {name: row['state'] for name, row in self.rows().items()}
+        )
         self.assertEqual(3, self.status().status)
 
     def test_a_refused_signal_is_a_failure(self):
@@ -147,10 +147,13 @@ class DeploymentsTest(StatusTestCase):
     def test_watching_goes_on_until_interrupted(self):
         self.agent.run(self.script('one'))
         process = subprocess.Popen(
-            ['sh', '-c', f'exec python3 {PROGRAM} --watch 0.1'], env=self.sandbox.env,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            ['sh', '-c', f'exec python3 {PROGRAM} --watch 0.1'],
+            env=self.sandbox.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             # What a shell runs in the background, as it may these tests, starts deaf to it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         for _ in range(4):
             self.assertTrue(process.stdout.readline())
         process.send_signal(signal.SIGINT)
@@ -173,18 +176,26 @@ class WhyTest(StatusTestCase):
         self.fake('journalctl')
         self.config.write_text(
             f'[DEFAULT]\ncollectors = ec2 cfn local\ncachedir = {self.cache}\n'
-            f'[cfn]\nmetadata_url = {self.heat.url}/v1/\nsecret_access_key = SECRET\n')
+            f'[cfn]\nmetadata_url = {self.heat.url}/v1/\nsecret_access_key = SECRET\n'
+        )
         for name in ('cfn.json', 'cfn.json.last'):
             (self.cache / name).write_text('{}')
 
     def problems(self):
         answer = self.status('--why', '--json')
-        return [finding['text'] for finding in answer.json()['why'] if not finding['fine']
-                and not finding['text'].startswith('The agent, os-collect-config, is not')]
+        return [
+            finding['text']
+            for finding in answer.json()['why']
+            if not finding['fine']
+            and not finding['text'].startswith('The agent, os-collect-config, is not')
+        ]
 
     def fine(self):
-        return [finding['text'] for finding in self.status('--why', '--json').json()['why']
-                if finding['fine']]
+        return [
+            finding['text']
+            for finding in self.status('--why', '--json').json()['why']
+            if finding['fine']
+        ]
 
     def test_all_is_well(self):
         self.agent.run(self.script('one'))
@@ -201,8 +212,13 @@ class WhyTest(StatusTestCase):
         self.assertIn('  ', marks)
 
     def test_the_agent_never_got_metadata(self):
-        self.fake('journalctl', {'stdout':
-                  'INFO fine\nWARNING Source [cfn] at http://x/?Signature=abc Unavailable.\nok\n'})
+        self.fake(
+            'journalctl',
+            {
+                'stdout': 'INFO fine\n'
+                'WARNING Source [cfn] at http://x/?Signature=abc Unavailable.\nok\n'
+            },
+        )
         os.unlink(self.cache / 'cfn.json')
         problems = ' '.join(self.problems())
         self.assertIn('never got metadata by its collector cfn', problems)
@@ -211,8 +227,9 @@ class WhyTest(StatusTestCase):
     def test_the_agent_last_got_metadata_long_ago(self):
         long_ago = time.time() - 7300
         os.utime(self.cache / 'cfn.json', (long_ago, long_ago))
-        self.assertIn('The agent last got metadata by its collector cfn 2 h ago.',
-                      ' '.join(self.problems()))
+        self.assertIn(
+            'The agent last got metadata by its collector cfn 2 h ago.', ' '.join(self.problems())
+        )
 
     def test_metadata_with_which_the_agent_did_not_succeed(self):
         (self.cache / 'cfn.json').write_text('{"new": 1}')
@@ -230,9 +247,14 @@ class WhyTest(StatusTestCase):
         self.assertIn(f'{self.agent.metadata} cannot be used', ' '.join(self.problems()))
 
     def test_a_hook_is_missing(self):
-        self.agent.give(self.script('one', group='nosuch'), self.script(
-            'two', group='component', config={'configs': [
-                {'actions': ['CREATE'], 'tool': 'other', 'config': ''}]}))
+        self.agent.give(
+            self.script('one', group='nosuch'),
+            self.script(
+                'two',
+                group='component',
+                config={'configs': [{'actions': ['CREATE'], 'tool': 'other', 'config': ''}]},
+            ),
+        )
         problems = ' '.join(self.problems())
         for group in ('nosuch', 'other'):
             self.assertIn(f'no hook for the group {group}', problems)
@@ -240,14 +262,17 @@ class WhyTest(StatusTestCase):
     def test_heat_cannot_be_reached(self):
         self.agent.run(self.script('one'))
         self.heat.stop()
-        self.assertIn(f"Heat's CloudFormation API cannot be reached at {self.heat.url}: ",
-                      ' '.join(self.problems()))
+        self.assertIn(
+            f"Heat's CloudFormation API cannot be reached at {self.heat.url}: ",
+            ' '.join(self.problems()),
+        )
 
     def test_keystone_cannot_be_reached(self):
         with self.config.open('a') as file:
             file.write('[heat]\nauth_url = http://user:PASSWORD@127.0.0.1:9/v3\n')
-        self.assertIn('Keystone cannot be reached at http://127.0.0.1:9: ',
-                      ' '.join(self.problems()))
+        self.assertIn(
+            'Keystone cannot be reached at http://127.0.0.1:9: ', ' '.join(self.problems())
+        )
 
     def test_where_a_signal_goes_cannot_be_reached(self):
         self.agent.run(script('one', url='http://127.0.0.1:9/v1/signal?Signature=SECRET'))
@@ -258,7 +283,8 @@ class WhyTest(StatusTestCase):
 
     def test_the_clock_is_wrong(self):
         self.heat.routes['GET', '/'] = (
-            b'HTTP/1.0 200 OK\r\nDate: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n')
+            b'HTTP/1.0 200 OK\r\nDate: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n'
+        )
         self.assertIn('ahead of that of ' + self.heat.url, ' '.join(self.problems()))
 
     def test_an_answer_that_is_no_http_is_no_crash(self):
@@ -274,14 +300,16 @@ class WhyTest(StatusTestCase):
         self.heat.answers = [200, 403]
         self.agent.run(self.script('one', 'exit 3'), self.script('two'))
         problems = ' '.join(self.problems())
-        self.assertIn(f'one (one) failed with status 3. Its log is {self.agent.logs}/one.log.',
-                      problems)
+        self.assertIn(
+            f'one (one) failed with status 3. Its log is {self.agent.logs}/one.log.', problems
+        )
         self.assertIn('The result of two (two) was refused', problems)
 
     def test_what_waits_runs_or_was_interrupted(self):
         self.agent.run(self.script('one', f'python3 {PROGRAM} --why --config {self.config}'))
-        self.assertIn('one (one) has been running for ',
-                      self.heat.bodies('one')[0]['deploy_stdout'])
+        self.assertIn(
+            'one (one) has been running for ', self.heat.bodies('one')[0]['deploy_stdout']
+        )
         (self.agent.deployed / 'one.notify.json').unlink()
         self.agent.give(self.script('two'))
         problems = ' '.join(self.problems())
@@ -290,7 +318,6 @@ class WhyTest(StatusTestCase):
 
 
 class AgentProcessTest(StatusTestCase):
-
     def test_the_agent_is_looked_for_among_the_processes(self):
         status = load_status(self)
         for pid, words in (('1', 'init'), ('20', '/venv/bin/python\0/usr/bin/os-collect-config')):
@@ -311,8 +338,7 @@ def load_status(test):
     """The program as a module, which works with the test's agent."""
     libraries = {path.stem for path in (agent.ELEMENT / 'install.d').glob('heat_*.py')}
     test.useFixture(fixtures.EnvironmentVariable('HEAT_CONFIG_HOOKS', str(test.agent.hooks)))
-    test.useFixture(fixtures.EnvironmentVariable('HEAT_CONFIG_DEPLOYED',
-                                                 str(test.agent.deployed)))
+    test.useFixture(fixtures.EnvironmentVariable('HEAT_CONFIG_DEPLOYED', str(test.agent.deployed)))
     test.addCleanup(sys.path.__setitem__, slice(None), list(sys.path))
     for name in libraries:
         test.addCleanup(sys.modules.pop, name, None)

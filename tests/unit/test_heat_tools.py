@@ -9,7 +9,6 @@ INSTALLER = base.ELEMENTS / 'heat-tools/install.d/70-heat-tools'
 
 
 class HeatToolsTest(base.TestCase):
-
     def setUp(self):
         super().setUp()
         self.announce('basename', 'bash', 'dirname', 'env', 'ln', 'tr')
@@ -19,9 +18,14 @@ class HeatToolsTest(base.TestCase):
 
     def install(self, declared, tool='some-tool', **env):
         (self.root / 'heat-tools' / tool).write_text(declared)
-        return self.run_program(['bash', self.installer], env=dict(
-            env, HEAT_TOOLS_VENVS=str(self.root / 'venvs'),
-            HEAT_TOOLS_LINKS=str(self.root / 'links')))
+        return self.run_program(
+            ['bash', self.installer],
+            env=dict(
+                env,
+                HEAT_TOOLS_VENVS=str(self.root / 'venvs'),
+                HEAT_TOOLS_LINKS=str(self.root / 'links'),
+            ),
+        )
 
     def test_a_tool_that_is_there_is_tried_and_left_alone(self):
         self.fake('some', {'stdout': 'some 1.0\n'})

@@ -13,41 +13,57 @@ from tests import base, deployments, hooks, interpreters
 
 load_tests = base.load_scenarios
 
-GROUPS = sorted(path.stem.replace('hook-', '', 1)
-                for path in base.ELEMENTS.glob('heat-config-*/install.d/hook-*.py'))
+GROUPS = sorted(
+    path.stem.replace('hook-', '', 1)
+    for path in base.ELEMENTS.glob('heat-config-*/install.d/hook-*.py')
+)
 SECRETS = {'deploy_password': 'Hush-Hush', 'deploy_signal_id': 'http://127.0.0.1/?Signature=Psst'}
 CHUNK = 'x' * 1023 + '\n'
 #: What the dispatcher reads of a hook's answer, in bytes.
 RESPONSE_LIMIT = 8 * 1024 * 1024
-GARBAGE = ('{"a":', '\x00\x7f\u20ac', '\ud800', '- [', '<xml/>', 5, True, [None, 1], {'a': None},
-           {'a': {'b': [1]}}, {'': 'x'}, None)
+GARBAGE = (
+    '{"a":',
+    '\x00\x7f\u20ac',
+    '\ud800',
+    '- [',
+    '<xml/>',
+    5,
+    True,
+    [None, 1],
+    {'a': None},
+    {'a': {'b': [1]}},
+    {'': 'x'},
+    None,
+)
 
 
 def test_case(group: str) -> 'type[hooks.HookTestCase]':
     """The class that tests this hook by itself: it knows the hook's environment."""
     module = importlib.import_module(f'tests.unit.test_heat_config_{group.replace("-", "_")}')
-    return next(case for case in vars(module).values()
-                if isinstance(case, type) and issubclass(case, hooks.HookTestCase)
-                and case.group == group)
+    return next(
+        case
+        for case in vars(module).values()
+        if isinstance(case, type) and issubclass(case, hooks.HookTestCase) and case.group == group
+    )
 
 
 def recorded(group: str) -> str:
     """The name of the recorded deployment that the hook's tests begin with."""
     names = [group, f'{group}-create', 'ungrouped']
-    return next(name for name in names
-                if (deployments.FIXTURES / 'deployments' / f'{name}.json').exists())
+    return next(
+        name for name in names if (deployments.FIXTURES / 'deployments' / f'{name}.json').exists()
+    )
 
 
 def programs(group: str) -> 'list[str]':
     """The programs that the hook may drive, by what its element says."""
-    text = ''.join(path.read_text() for path in
-                   base.ELEMENTS.glob(f'heat-*-{group}/heat-tools/*'))
-    return [name for names in re.findall(r'(?m)^programs="?([^"\n]*)', text)
-            for name in names.split()]
+    text = ''.join(path.read_text() for path in base.ELEMENTS.glob(f'heat-*-{group}/heat-tools/*'))
+    return [
+        name for names in re.findall(r'(?m)^programs="?([^"\n]*)', text) for name in names.split()
+    ]
 
 
 class ContractTestCase(hooks.HookTestCase):
-
     def setUp(self):
         case = test_case(self.group)
         self.paths, self.config, self.options = case.paths, case.config, case.options
@@ -79,7 +95,6 @@ class ContractTestCase(hooks.HookTestCase):
 
 
 class HookContractTest(ContractTestCase):
-
     scenarios = [(group, {'group': group}) for group in GROUPS]
 
     def test_it_bears_nulls(self):
@@ -99,8 +114,10 @@ class HookContractTest(ContractTestCase):
             self.assertIn(f'heat-config-{self.group}', response['deploy_stderr'])
         else:
             self.assertNotEqual(
-                127, response['deploy_status_code'],
-                'it drives a program: name it in a file in its element\'s folder heat-tools')
+                127,
+                response['deploy_status_code'],
+                "it drives a program: name it in a file in its element's folder heat-tools",
+            )
 
     def test_it_bears_configs_that_make_no_sense(self):
         self.fake_all()
@@ -129,8 +146,14 @@ class HookContractTest(ContractTestCase):
             self.assertNotIn(secret, done.stdout)
             self.assertNotIn(secret, done.stderr)
             # What fake tools were called with is a file, too.
-            self.assertEqual([], [path for path in self.root.rglob('*') if path.is_file()
-                                  and secret.encode() in path.read_bytes()])
+            self.assertEqual(
+                [],
+                [
+                    path
+                    for path in self.root.rglob('*')
+                    if path.is_file() and secret.encode() in path.read_bytes()
+                ],
+            )
 
     def test_it_logs_no_inputs(self):
         self.fake_all()
@@ -140,9 +163,18 @@ class HookContractTest(ContractTestCase):
     def test_it_bears_inputs_of_all_types(self):
         # 1333992, 1392802, 1382031
         self.fake_all()
-        self.answer(self.deployment(inputs={
-            'number': 3, 'float': 0.5, 'truth': True, 'map': {'\u00e9': [None]}, 'list': ['\u00e9'],
-            'text': '\U0001f600\ud800'}))
+        self.answer(
+            self.deployment(
+                inputs={
+                    'number': 3,
+                    'float': 0.5,
+                    'truth': True,
+                    'map': {'\u00e9': [None]},
+                    'list': ['\u00e9'],
+                    'text': '\U0001f600\ud800',
+                }
+            )
+        )
 
     def test_what_it_writes_is_not_for_everybody(self):
         self.fake_all()
@@ -153,9 +185,11 @@ class HookContractTest(ContractTestCase):
 
 
 class InterpreterTest(ContractTestCase):
-
-    scenarios = [(f'{group},{name}', dict(fields, group=group))
-                 for group in GROUPS for name, fields in interpreters.scenarios()]
+    scenarios = [
+        (f'{group},{name}', dict(fields, group=group))
+        for group in GROUPS
+        for name, fields in interpreters.scenarios()
+    ]
 
     def test_it_runs_on_this_python(self):
         self.fake_all(stdout='a', stderr='b')

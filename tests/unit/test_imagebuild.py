@@ -18,7 +18,6 @@ DEBIAN = 'ID=debian\nVERSION_CODENAME=bookworm\n'
 
 
 class AptMirrorsTest(base.TestCase):
-
     def mirrors(self, release: str, distro: str = 'debian', **sources: str) -> 'dict[str, str]':
         """Return the mirrors of a machine with this os-release and these sources by suffix."""
         folder = self.root / 'etc' / 'apt' / 'sources.list.d'
@@ -29,18 +28,32 @@ class AptMirrorsTest(base.TestCase):
         return machine.apt_mirrors(distro, self.root / 'etc')
 
     def test_they_are_read_from_stanzas(self):
-        found = self.mirrors(DEBIAN, sources=(
-            '# Types: deb\n'
-            'Types: deb\nURIs: http://mirror.example/debian/\nSuites: bookworm bookworm-updates\n\n'
-            'Types: deb\nEnabled: no\nURIs: http://off.example/\nSuites: bookworm-security\n\n'
-            'Types: deb\nURIs: http://mirror.example/security\nSuites: bookworm-security\n'))
-        self.assertEqual({'DIB_DISTRIBUTION_MIRROR': 'http://mirror.example/debian',
-                          'DIB_DEBIAN_SECURITY_MIRROR': 'http://mirror.example/security'}, found)
+        found = self.mirrors(
+            DEBIAN,
+            sources=(
+                '# Types: deb\n'
+                'Types: deb\nURIs: http://mirror.example/debian/\n'
+                'Suites: bookworm bookworm-updates\n\n'
+                'Types: deb\nEnabled: no\nURIs: http://off.example/\nSuites: bookworm-security\n\n'
+                'Types: deb\nURIs: http://mirror.example/security\nSuites: bookworm-security\n'
+            ),
+        )
+        self.assertEqual(
+            {
+                'DIB_DISTRIBUTION_MIRROR': 'http://mirror.example/debian',
+                'DIB_DEBIAN_SECURITY_MIRROR': 'http://mirror.example/security',
+            },
+            found,
+        )
 
     def test_they_are_read_from_lines(self):
-        found = self.mirrors(DEBIAN, list=(
-            'deb-src http://source.example/debian bookworm main\n'
-            'deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian bookworm main\n'))
+        found = self.mirrors(
+            DEBIAN,
+            list=(
+                'deb-src http://source.example/debian bookworm main\n'
+                'deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian bookworm main\n'
+            ),
+        )
         self.assertEqual({'DIB_DISTRIBUTION_MIRROR': 'http://mirror.example/debian'}, found)
 
     def test_another_distribution_has_others(self):
@@ -54,7 +67,6 @@ class AptMirrorsTest(base.TestCase):
 
 
 class EnvironmentTest(base.TestCase):
-
     #: bash.
     guard_processes = False
 
@@ -68,8 +80,15 @@ class EnvironmentTest(base.TestCase):
 
     def test_each_file_sees_what_those_before_it_have_set(self):
         found = self.sourced("export DOUGH='two\nlines'\n", 'export LOAF="$ARCH $DOUGH"\nLOCAL=x\n')
-        self.assertEqual({'ARCH': 'amd64', 'DOUGH': 'two\nlines', 'LOAF': 'amd64 two\nlines',
-                          'PATH': os.defpath}, found)
+        self.assertEqual(
+            {
+                'ARCH': 'amd64',
+                'DOUGH': 'two\nlines',
+                'LOAF': 'amd64 two\nlines',
+                'PATH': os.defpath,
+            },
+            found,
+        )
 
     def test_a_file_that_fails_is_named(self):
         with testtools.ExpectedException(environment.BrokenFile, '(?s).*1-file ends with status'):
@@ -77,7 +96,6 @@ class EnvironmentTest(base.TestCase):
 
 
 class ProgressTest(base.TestCase):
-
     def setUp(self) -> None:
         super().setUp()
         self.stream = io.StringIO()
@@ -85,15 +103,20 @@ class ProgressTest(base.TestCase):
         self.progress = progress.Progress(self.stream, now=lambda: self.time)
 
     def test_each_phase_is_said_once_with_the_time(self):
-        for seconds, line in ((5, 'Running /h/root.d/08-debootstrap'),
-                              (9, 'Running /h/root.d/75-baseinstall'),
-                              (71, 'Running /tmp/in_target.d/install.d/01-package-installs')):
+        for seconds, line in (
+            (5, 'Running /h/root.d/08-debootstrap'),
+            (9, 'Running /h/root.d/75-baseinstall'),
+            (71, 'Running /tmp/in_target.d/install.d/01-package-installs'),
+        ):
             self.time = seconds
             self.progress.feed(f'2026-01-01 00:00:00.000 | dib-run-parts {line}')
         self.time = 100
         self.progress.feed('2026-01-01 00:00:00.000 | Converting image using qemu-img convert')
-        self.assertEqual('[ 0:05] base system\n[ 1:11] packages, agents and hooks\n'
-                         '[ 1:40] compressing the image\n', self.stream.getvalue())
+        self.assertEqual(
+            '[ 0:05] base system\n[ 1:11] packages, agents and hooks\n'
+            '[ 1:40] compressing the image\n',
+            self.stream.getvalue(),
+        )
 
     def test_a_terminal_shows_what_runs_and_is_left_clean(self):
         with mock.patch.object(self.stream, 'isatty', return_value=True):
@@ -106,7 +129,6 @@ class ProgressTest(base.TestCase):
 
 
 class RightsTest(base.TestCase):
-
     def test_without_root_and_sudo_it_is_refused(self):
         with mock.patch.object(machine, 'is_root', return_value=False):
             with mock.patch('shutil.which', return_value=None):
@@ -120,7 +142,6 @@ class RightsTest(base.TestCase):
                     with testtools.ExpectedException(Refusal, '.*sudo gives none'):
                         machine.check_rights()
 
-
     def test_a_sudo_that_prints_warnings_is_refused(self):
         # They would end up in the middle of what losetup says.
         results = [mock.Mock(returncode=0), mock.Mock(returncode=0, stderr='cannot resolve host')]
@@ -132,7 +153,6 @@ class RightsTest(base.TestCase):
 
 
 class SudoStandInTest(base.TestCase):
-
     def setUp(self) -> None:
         super().setUp()
         self.announce('bash', 'dirname', 'readlink')
@@ -143,8 +163,10 @@ class SudoStandInTest(base.TestCase):
         """Call the stand-in as a user; return the commands that were run."""
         self.fake('id', {'stdout': str(uid)})
         path = [str(build.SHIMS / 'partitions'), str(build.SHIMS / 'sudo'), str(self.sandbox.bin)]
-        done = self.run_program([build.SHIMS / 'sudo' / 'sudo', *args], env={
-            'PATH': ':'.join(path), 'HEAT_IMAGE_SUDO': str(self.sandbox.bin / 'real-sudo')})
+        done = self.run_program(
+            [build.SHIMS / 'sudo' / 'sudo', *args],
+            env={'PATH': ':'.join(path), 'HEAT_IMAGE_SUDO': str(self.sandbox.bin / 'real-sudo')},
+        )
         self.assertEqual((0, '', ''), done)
         return [[call.tool, *call.argv] for call in self.calls() if call.tool != 'id']
 
@@ -152,31 +174,34 @@ class SudoStandInTest(base.TestCase):
         self.assertEqual([['mount', 'a', 'b']], self.sudo('-E', 'mount', 'a', 'b', uid=0))
 
     def test_a_user_goes_through_the_real_one(self):
-        self.assertEqual([['real-sudo', '-E', 'mount', 'a']],
-                         self.sudo('-E', 'mount', 'a', uid=1000))
+        self.assertEqual(
+            [['real-sudo', '-E', 'mount', 'a']], self.sudo('-E', 'mount', 'a', uid=1000)
+        )
 
     def test_the_real_one_runs_the_stand_ins(self):
         # Its own PATH would find the kpartx that cannot work.
-        self.assertEqual([['real-sudo', str(build.SHIMS / 'partitions' / 'kpartx'), '-d', 'x']],
-                         self.sudo('kpartx', '-d', 'x', uid=1000))
+        self.assertEqual(
+            [['real-sudo', str(build.SHIMS / 'partitions' / 'kpartx'), '-d', 'x']],
+            self.sudo('kpartx', '-d', 'x', uid=1000),
+        )
 
 
 class SystemPackagesTest(base.TestCase):
-
     def test_missing_ones_are_named_where_they_may_not_be_installed(self):
         with mock.patch.dict('os.environ', HEAT_IMAGE_INSTALL='0'):
             with testtools.ExpectedException(Refusal, '.*debootstrap qemu-utils'):
                 tools.install_packages(['debootstrap', 'qemu-utils'], self.root / 'log', print)
 
     def test_missing_ones_are_named_where_installing_fails(self):
-        with mock.patch('shutil.which', return_value='/usr/bin/dnf'), \
-                mock.patch('subprocess.run', return_value=mock.Mock(returncode=1)):
+        with (
+            mock.patch('shutil.which', return_value='/usr/bin/dnf'),
+            mock.patch('subprocess.run', return_value=mock.Mock(returncode=1)),
+        ):
             with testtools.ExpectedException(Refusal, '.*could not be installed: qemu-img'):
                 tools.install_packages(['qemu-img'], self.root / 'log', lambda text: None)
 
 
 class PipTest(base.TestCase):
-
     def settings(self, listed: str, **environ: str) -> 'dict[str, str]':
         with mock.patch('subprocess.run', return_value=mock.Mock(stdout=listed)):
             return tools.pip_environment(pathlib.Path('venv'), environ)
@@ -184,9 +209,12 @@ class PipTest(base.TestCase):
     def test_its_files_become_variables(self):
         self.assertEqual(
             {'PIP_INDEX_URL': 'http://index.example/simple', 'PIP_CERT': '/ca.pem'},
-            self.settings("global.cert='/ca.pem'\n"
-                          "global.index-url='http://index.example/simple'\n"
-                          "global.disable-pip-version-check='1'\n"))
+            self.settings(
+                "global.cert='/ca.pem'\n"
+                "global.index-url='http://index.example/simple'\n"
+                "global.disable-pip-version-check='1'\n"
+            ),
+        )
 
     def test_variables_win(self):
         self.assertEqual({}, self.settings("global.cert='/ca.pem'\n", PIP_CERT='/other.pem'))
@@ -196,11 +224,12 @@ class PipTest(base.TestCase):
 
 
 class FailureTest(base.TestCase):
-
     def test_the_log_tells_what_may_help(self):
-        for line, hint in (('tar: x: No space left on device', 'room'),
-                           ('E: Could not connect to 192.0.2.1:3128', 'http_proxy'),
-                           ('[SSL: CERTIFICATE_VERIFY_FAILED] certificate', 'PIP_CERT')):
+        for line, hint in (
+            ('tar: x: No space left on device', 'room'),
+            ('E: Could not connect to 192.0.2.1:3128', 'http_proxy'),
+            ('[SSL: CERTIFICATE_VERIFY_FAILED] certificate', 'PIP_CERT'),
+        ):
             self.assertIn(hint, build.explain(line))
         self.assertIsNone(build.explain('Segmentation fault'))
 

@@ -17,30 +17,58 @@ TEMPLATES = base.ELEMENTS / 'os-collect-config' / 'os-apply-config'
 IMAGE_CONF = base.ELEMENTS / 'os-collect-config' / 'static' / 'etc' / 'os-collect-config.conf'
 METADATA = sorted((base.ROOT / 'tests' / 'fixtures' / 'metadata').glob('*.json'))
 
-HEAT = {'auth_url': 'http://192.0.2.1:5000/v3', 'password': 'secret', 'project_id': 'p',
-        'region_name': 'north', 'resource_name': 'server', 'stack_id': 'demo/1', 'user_id': 'u'}
+HEAT = {
+    'auth_url': 'http://192.0.2.1:5000/v3',
+    'password': 'secret',
+    'project_id': 'p',
+    'region_name': 'north',
+    'resource_name': 'server',
+    'stack_id': 'demo/1',
+    'user_id': 'u',
+}
 #: What os-collect-config 14.1 reads, with a value of each option's type.
 OPTIONS = {
-    'DEFAULT': {'collectors': ['heat', 'local'], 'command': 'run-me', 'cachedir': '/c',
-                'backup_cachedir': '/b', 'polling_interval': 12.5, 'min_polling_interval': 2,
-                'deployment_key': ['deployments'], 'one_time': False},
-    'cfn': {'metadata_url': 'http://192.0.2.1/v1/', 'heat_metadata_hint': '/h',
-            'ca_certificate': '/ca.pem', 'stack_name': 's', 'secret_access_key': 'k',
-            'access_key_id': 'i', 'path': ['server.Metadata'], 'timeout': 5},
+    'DEFAULT': {
+        'collectors': ['heat', 'local'],
+        'command': 'run-me',
+        'cachedir': '/c',
+        'backup_cachedir': '/b',
+        'polling_interval': 12.5,
+        'min_polling_interval': 2,
+        'deployment_key': ['deployments'],
+        'one_time': False,
+    },
+    'cfn': {
+        'metadata_url': 'http://192.0.2.1/v1/',
+        'heat_metadata_hint': '/h',
+        'ca_certificate': '/ca.pem',
+        'stack_name': 's',
+        'secret_access_key': 'k',
+        'access_key_id': 'i',
+        'path': ['server.Metadata'],
+        'timeout': 5,
+    },
     'ec2': {'metadata_url': 'http://192.0.2.2/', 'timeout': 5},
     'heat': HEAT,
     'heat_local': {'path': ['/a', '/b']},
     'keystone': {'cache_dir': '/k', 'cache_ttl': 60},
     'local': {'path': ['/l']},
     'request': {'metadata_url': 'http://192.0.2.3/?sig=a%2Fb', 'timeout': 5},
-    'zaqar': {'auth_url': 'http://192.0.2.1:5000/v3', 'password': 'x', 'project_id': 'p',
-              'user_id': 'u', 'queue_id': 'q', 'use_websockets': True, 'region_name': 'north',
-              'ssl_certificate_validation': False, 'ca_file': '/ca.pem'},
+    'zaqar': {
+        'auth_url': 'http://192.0.2.1:5000/v3',
+        'password': 'x',
+        'project_id': 'p',
+        'user_id': 'u',
+        'queue_id': 'q',
+        'use_websockets': True,
+        'region_name': 'north',
+        'ssl_certificate_validation': False,
+        'ca_file': '/ca.pem',
+    },
 }
 
 
 class OsCollectConfigConfTest(base.TestCase):
-
     #: os-apply-config starts the template.
     guard_processes = False
 
@@ -66,13 +94,21 @@ class OsCollectConfigConfTest(base.TestCase):
 
     def test_every_option_of_the_agent_is_taken_over(self):
         default = OPTIONS['DEFAULT']
-        text = self.apply({'os-collect-config': {
-            **default, **{name: keys for name, keys in OPTIONS.items() if keys is not default}}})
+        text = self.apply(
+            {
+                'os-collect-config': {
+                    **default,
+                    **{name: keys for name, keys in OPTIONS.items() if keys is not default},
+                }
+            }
+        )
         for section, keys in OPTIONS.items():
             part = text.split(f'[{section}]\n')[1].split('\n\n')[0]
-            wanted = [f'{key} = {item if isinstance(item, str) else json.dumps(item)}'
-                      for key, value in keys.items()
-                      for item in (value if isinstance(value, list) else [value])]
+            wanted = [
+                f'{key} = {item if isinstance(item, str) else json.dumps(item)}'
+                for key, value in keys.items()
+                for item in (value if isinstance(value, list) else [value])
+            ]
             self.assertEqual(sorted(wanted), sorted(part.splitlines()))
 
     def test_only_root_can_read_it(self):
@@ -82,21 +118,29 @@ class OsCollectConfigConfTest(base.TestCase):
 
     def test_a_pass_without_settings_wipes_nothing(self):
         before = self.apply({'os-collect-config': {'heat': HEAT}})
-        for metadata in ({}, {'os-collect-config': None}, {'os-collect-config': {}},
-                         {'os-collect-config': 'rubbish'}, {'deployments': []}):
+        for metadata in (
+            {},
+            {'os-collect-config': None},
+            {'os-collect-config': {}},
+            {'os-collect-config': 'rubbish'},
+            {'deployments': []},
+        ):
             self.assertEqual(before, self.apply(metadata))
 
     def test_what_the_metadata_do_not_mention_stays(self):
         self.configure(polling_interval=5, heat=HEAT)
         sections = self.configure(heat={'password': 'new'}, collectors=['local'])
         self.assertEqual({**HEAT, 'password': 'new'}, sections['heat'])
-        self.assertEqual({'collectors': 'local', 'command': 'os-refresh-config',
-                          'polling_interval': '5'}, sections['DEFAULT'])
+        self.assertEqual(
+            {'collectors': 'local', 'command': 'os-refresh-config', 'polling_interval': '5'},
+            sections['DEFAULT'],
+        )
 
     def test_nulls_remove_keys_and_sections(self):
         self.configure(polling_interval=5, heat=HEAT, cfn={'path': ['server.Metadata']})
-        sections = self.configure(polling_interval=None, heat=None,
-                                  cfn={'path': None, 'stack_name': None}, ec2=None)
+        sections = self.configure(
+            polling_interval=None, heat=None, cfn={'path': None, 'stack_name': None}, ec2=None
+        )
         self.assertEqual({'DEFAULT': {'command': 'os-refresh-config'}}, sections)
 
     def test_the_same_metadata_give_the_same_text(self):
@@ -141,5 +185,8 @@ class OsCollectConfigConfTest(base.TestCase):
                 if isinstance(keys, dict):
                     for key, value in keys.items():
                         if isinstance(value, str):
-                            self.assertEqual(value.replace('$', '$$'), sections[name][key],
-                                             pathlib.Path(path).name)
+                            self.assertEqual(
+                                value.replace('$', '$$'),
+                                sections[name][key],
+                                pathlib.Path(path).name,
+                            )

@@ -13,7 +13,6 @@ TEMPLATE = base.ELEMENTS / 'os-collect-config/os-apply-config/etc/os-collect-con
 
 
 class OsCollectConfigServiceTest(base.TestCase):
-
     def command(self, name: str) -> str:
         """A setting of the unit, as systemd takes it."""
         lines = UNIT.read_text().replace('\\\n', ' ').splitlines()
@@ -53,8 +52,10 @@ class OsCollectConfigServiceTest(base.TestCase):
         (self.root / 'cfn-init-data').write_text(first_metadata)
         command = self.command('ExecStartPre')
         for name, replacement in (
-                ('/usr/libexec/os-apply-config/templates/etc/os-collect-config.conf', TEMPLATE),
-                ('/var/lib/heat-cfntools', self.root), ('/etc ', f'{etc} ')):
+            ('/usr/libexec/os-apply-config/templates/etc/os-collect-config.conf', TEMPLATE),
+            ('/var/lib/heat-cfntools', self.root),
+            ('/etc ', f'{etc} '),
+        ):
             command = command.replace(name, str(replacement))
         self.announce('env', 'grep', 'mv')
         _, *arguments = shlex.split(command)
@@ -64,15 +65,31 @@ class OsCollectConfigServiceTest(base.TestCase):
         return path.read_text()
 
     def test_the_first_look_is_one_at_heat(self):
-        conf = self.prepare('[DEFAULT]\ncommand = mine\n', json.dumps({'os-collect-config': {
-            'collectors': ['ec2', 'cfn'], 'cfn': {'secret_access_key': 'geheim'}}}))
-        self.assertEqual('[DEFAULT]\ncollectors = ec2\ncollectors = cfn\ncommand = mine\n\n'
-                         '[cfn]\nsecret_access_key = geheim\n', conf)
+        conf = self.prepare(
+            '[DEFAULT]\ncommand = mine\n',
+            json.dumps(
+                {
+                    'os-collect-config': {
+                        'collectors': ['ec2', 'cfn'],
+                        'cfn': {'secret_access_key': 'geheim'},
+                    }
+                }
+            ),
+        )
+        self.assertEqual(
+            '[DEFAULT]\ncollectors = ec2\ncollectors = cfn\ncommand = mine\n\n'
+            '[cfn]\nsecret_access_key = geheim\n',
+            conf,
+        )
 
     def test_credentials_that_are_there_stay(self):
         conf = '[cfn]\nsecret_access_key = new\n'
-        self.assertEqual(conf, self.prepare(conf, json.dumps({'os-collect-config': {
-            'cfn': {'secret_access_key': 'old'}}})))
+        self.assertEqual(
+            conf,
+            self.prepare(
+                conf, json.dumps({'os-collect-config': {'cfn': {'secret_access_key': 'old'}}})
+            ),
+        )
 
     def test_first_metadata_that_cannot_be_read_change_nothing(self):
         self.assertEqual('[DEFAULT]\n', self.prepare('[DEFAULT]\n', 'rubbish'))

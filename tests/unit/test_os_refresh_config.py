@@ -9,7 +9,6 @@ CHECK = base.ELEMENTS / 'os-refresh-config' / 'extra-data.d' / '60-os-config-fil
 
 
 class OsConfigFilesTest(base.TestCase):
-
     def check(self, **elements: 'list[str]'):
         """Run the check over elements that have these files."""
         folders = []
@@ -21,13 +20,23 @@ class OsConfigFilesTest(base.TestCase):
                 path.touch()
         self.announce('bash', 'find', 'sort', 'uniq')
         # As diskimage-builder's element-info exports it.
-        return self.run_program(['bash', '-c', (
-            f'function get_image_element_array {{ echo {shlex.quote(" ".join(folders))}; }}; '
-            f'export -f get_image_element_array; bash {CHECK}')])
+        return self.run_program(
+            [
+                'bash',
+                '-c',
+                (
+                    'function get_image_element_array '
+                    f'{{ echo {shlex.quote(" ".join(folders))}; }}; '
+                    f'export -f get_image_element_array; bash {CHECK}'
+                ),
+            ]
+        )
 
     def test_elements_may_share_folders(self):
-        done = self.check(one=['os-refresh-config/configure.d/10-a', 'os-apply-config/etc/a'],
-                          two=['os-refresh-config/configure.d/20-b', 'os-apply-config/etc/b'])
+        done = self.check(
+            one=['os-refresh-config/configure.d/10-a', 'os-apply-config/etc/a'],
+            two=['os-refresh-config/configure.d/20-b', 'os-apply-config/etc/b'],
+        )
         self.assertEqual((0, '', ''), done)
 
     def test_two_elements_with_the_same_template_fail_the_build(self):

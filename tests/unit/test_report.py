@@ -10,7 +10,6 @@ from tests import base
 
 
 class ReportTest(base.TestCase):
-
     def report(self, *events: 'tuple[str, str]', printed: bytes = b'') -> str:
         """The report on a run of tests, given as pairs of name and status."""
         stream = io.BytesIO()
@@ -18,11 +17,20 @@ class ReportTest(base.TestCase):
         for name, status in events:
             result.status(test_id=name, test_status='inprogress')
             if status != 'inprogress':
-                result.status(test_id=name, test_status=status, file_name='reason', eof=True,
-                              file_bytes=f'why {name}'.encode(), mime_type='text/plain')
+                result.status(
+                    test_id=name,
+                    test_status=status,
+                    file_name='reason',
+                    eof=True,
+                    file_bytes=f'why {name}'.encode(),
+                    mime_type='text/plain',
+                )
         report = self.root / 'report.txt'
-        done = self.run_program([sys.executable, '-m', 'tests.report', '--dots', report],
-                                stdin=printed + stream.getvalue(), cwd=base.ROOT)
+        done = self.run_program(
+            [sys.executable, '-m', 'tests.report', '--dots', report],
+            stdin=printed + stream.getvalue(),
+            cwd=base.ROOT,
+        )
         self.assertEqual((0, ''), (done.status, done.stderr))
         return report.read_text()
 
@@ -44,9 +52,11 @@ class ReportTest(base.TestCase):
         self.assertIn('0 passed, 1 failed, 0 skipped', report)
 
     def test_an_unexpected_success_is_a_failure_and_an_expected_failure_is_none(self):
-        self.assertIn('1 passed, 1 failed, 0 skipped',
-                      self.report(('a', 'xfail'), ('b', 'uxsuccess')))
+        self.assertIn(
+            '1 passed, 1 failed, 0 skipped', self.report(('a', 'xfail'), ('b', 'uxsuccess'))
+        )
 
     def test_what_the_runner_printed_is_not_lost(self):
-        self.assertIn("No module named 'nosuch'\n",
-                      self.report(printed=b"No module named 'nosuch'\n"))
+        self.assertIn(
+            "No module named 'nosuch'\n", self.report(printed=b"No module named 'nosuch'\n")
+        )

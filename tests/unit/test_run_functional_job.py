@@ -12,7 +12,6 @@ COMMAND = base.ROOT / 'test-image' / 'run-functional-job.sh'
 
 
 class RunFunctionalJobTest(base.TestCase):
-
     #: bash and git.
     guard_processes = False
 
@@ -33,8 +32,11 @@ class RunFunctionalJobTest(base.TestCase):
         self.assert_refused('no git checkout', '--checkout', str(self.root))
 
     def test_a_tree_without_the_environment(self):
-        self.assert_refused('hot/software-config/boot-config/test_image_env.yaml',
-                            '--heat-templates', str(self.root))
+        self.assert_refused(
+            'hot/software-config/boot-config/test_image_env.yaml',
+            '--heat-templates',
+            str(self.root),
+        )
 
     def test_a_folder_for_logs_that_holds_something(self):
         (self.root / 'logs').mkdir()

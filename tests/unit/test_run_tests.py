@@ -5,7 +5,6 @@ from tests import base
 
 
 class RunTestsTest(base.TestCase):
-
     def setUp(self) -> None:
         super().setUp()
         self.announce('bash', 'cat', 'dirname', 'readlink')
@@ -19,5 +18,6 @@ class RunTestsTest(base.TestCase):
     def test_an_unknown_option_is_refused_before_anything_is_set_up(self):
         done = self.run_program([base.ROOT / 'run_tests.sh', '--fast'])
         self.assertEqual((1, ''), (done.status, done.stdout))
-        self.assertEqual('run_tests.sh: unknown option --fast; see ./run_tests.sh --help\n',
-                         done.stderr)
+        self.assertEqual(
+            'run_tests.sh: unknown option --fast; see ./run_tests.sh --help\n', done.stderr
+        )

@@ -12,7 +12,6 @@ from tests import base
 
 
 class SandboxTest(base.TestCase):
-
     def test_a_program_sees_nothing_of_the_callers_environment(self):
         self.useFixture(fixtures.EnvironmentVariable('HEAT_TEST_SECRET', 'x'))
         done = self.run_program(['sh', '-c', 'echo "$HEAT_TEST_SECRET|$PATH"'])
@@ -51,8 +50,11 @@ class SandboxTest(base.TestCase):
     def test_a_program_that_hangs_is_killed_with_its_children(self):
         self.announce('sleep')
         error = self.assertRaises(
-            AssertionError, self.run_program,
-            ['sh', '-c', 'echo begun; sleep 600 & sleep 600'], timeout=1)
+            AssertionError,
+            self.run_program,
+            ['sh', '-c', 'echo begun; sleep 600 & sleep 600'],
+            timeout=1,
+        )
         self.assertIn('did not end in 1 s', str(error))
         self.assertIn('begun', str(error))
 
@@ -64,13 +66,13 @@ class SandboxTest(base.TestCase):
 
 
 class FakeToolTest(base.TestCase):
-
     def test_it_records_how_it_was_called(self):
         self.fake('puppet')
         self.run_program(['puppet', 'apply', 'a b'], stdin='in', env={'FACTER_x': '1'}, cwd='/')
-        call, = self.calls('puppet')
-        self.assertEqual(('puppet', ['apply', 'a b'], '/', 'in'),
-                         (call.tool, call.argv, call.cwd, call.stdin))
+        (call,) = self.calls('puppet')
+        self.assertEqual(
+            ('puppet', ['apply', 'a b'], '/', 'in'), (call.tool, call.argv, call.cwd, call.stdin)
+        )
         self.assertEqual('1', call.env['FACTER_x'])
 
     def test_it_succeeds_silently_by_default(self):
@@ -84,8 +86,9 @@ class FakeToolTest(base.TestCase):
         self.assertEqual((0, 'other', ''), self.run_program(['podman']))
         self.assertEqual((3, '', 'two'), self.run_program(['docker']))
         self.assertEqual((3, '', 'two'), self.run_program(['docker']))
-        self.assertEqual(['docker', 'podman', 'docker', 'docker'],
-                         [call.tool for call in self.calls()])
+        self.assertEqual(
+            ['docker', 'podman', 'docker', 'docker'], [call.tool for call in self.calls()]
+        )
 
     def test_it_writes_files_named_by_its_environment_and_arguments(self):
         self.fake('puppet', {'files': {'$outputs.a': 'A', '{1}': 'B'}})
@@ -109,5 +112,6 @@ class FakeToolTest(base.TestCase):
         self.fake('ansible-playbook', {'stdout': 'ok'})
         done = self.run_program(['sh', '-c', 'ansible-playbook site.yaml'])
         self.assertEqual((0, 'ok', ''), done)
-        self.assertEqual(os.path.realpath(self.root),
-                         os.path.realpath(self.calls('ansible-playbook')[0].cwd))
+        self.assertEqual(
+            os.path.realpath(self.root), os.path.realpath(self.calls('ansible-playbook')[0].cwd)
+        )

@@ -23,6 +23,7 @@ DIB_INSTALLTYPE_<element>.  Installing twice is harmless.
 The scripts find the second form on their PATH.  Python 3.6's standard library
 suffices, but for PyYAML, which cloud-init and the agents bring.
 """
+
 import argparse
 import concurrent.futures
 import glob
@@ -40,7 +41,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ATTEMPTS = 3            # at what needs a mirror; pauses of 5 and 10 seconds between them
+ATTEMPTS = 3  # at what needs a mirror; pauses of 5 and 10 seconds between them
 # What the agent rewrites is not taken back to its beginnings.
 KEPT = re.compile(r'/etc/[^/]+\.conf$')
 STATIC = {'bin': '/usr/local/bin/', 'static': '/'}
@@ -50,21 +51,40 @@ FAMILIES = {
     'suse': ('opensuse',),
 }
 # A mirror that does not answer is given up soon: the attempts are counted here.
-APT = ['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=0',
-       '-o', 'Acquire::http::Timeout=15', '-o', 'Acquire::https::Timeout=15']
+APT = [
+    'apt-get',
+    '-q',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    '-o',
+    'Acquire::Retries=0',
+    '-o',
+    'Acquire::http::Timeout=15',
+    '-o',
+    'Acquire::https::Timeout=15',
+]
 MANAGERS = {
     'debian': {
         'have': ['dpkg-query', '--show', '--showformat=${db:Status-Status}\n'],
         'refresh': [*APT, '--error-on=any', 'update'],
-        'install': [*APT, '-y', '--no-install-recommends', 'install']},
+        'install': [*APT, '-y', '--no-install-recommends', 'install'],
+    },
     'redhat': {
         'have': ['rpm', '--query', '--whatprovides'],
-        'install': ['dnf', '-y', '--setopt=timeout=15', '--setopt=retries=2',
-                    '--setopt=install_weak_deps=False', 'install']},
+        'install': [
+            'dnf',
+            '-y',
+            '--setopt=timeout=15',
+            '--setopt=retries=2',
+            '--setopt=install_weak_deps=False',
+            'install',
+        ],
+    },
     'suse': {
         'have': ['rpm', '--query', '--whatprovides'],
         'refresh': ['zypper', '--non-interactive', 'refresh'],
-        'install': ['zypper', '--non-interactive', 'install', '--no-recommends']},
+        'install': ['zypper', '--non-interactive', 'install', '--no-recommends'],
+    },
 }
 
 
@@ -81,11 +101,12 @@ class System:
     def __init__(self, release: str) -> None:
         values = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', release, re.MULTILINE))
         self.name = re.sub('-(leap|tumbleweed)$', '', values.get('ID', ''))
-        self.family = next(
-            (family for family, names in FAMILIES.items() if self.name in names), '')
+        self.family = next((family for family, names in FAMILIES.items() if self.name in names), '')
         if not self.family:
-            raise Failure(f'the distribution {self.name} is not known, only '
-                          + ', '.join(sorted(sum(FAMILIES.values(), ()))))
+            raise Failure(
+                f'the distribution {self.name} is not known, only '
+                + ', '.join(sorted(sum(FAMILIES.values(), ())))
+            )
         version = values.get('VERSION_ID', '')
         if self.family == 'debian':
             self.release = values.get('VERSION_CODENAME', '')
@@ -99,10 +120,12 @@ class System:
 
         :param names: an element's pkg-map.
         """
-        for mapping in (names.get('release', {}).get(self.name, {}).get(self.release, {}),
-                        names.get('distro', {}).get(self.name, {}),
-                        names.get('family', {}).get(self.family, {}),
-                        names.get('default', {})):
+        for mapping in (
+            names.get('release', {}).get(self.name, {}).get(self.release, {}),
+            names.get('distro', {}).get(self.name, {}),
+            names.get('family', {}).get(self.family, {}),
+            names.get('default', {}),
+        ):
             if name in mapping:
                 return mapping[name]
         return name
@@ -113,15 +136,20 @@ class System:
         if not packages or self._have(manager['have'], packages):
             return
         for attempt in range(1, ATTEMPTS + 1):
-            failed = next((command for command in (manager.get('refresh', ['true']),
-                                                   manager['install'] + packages)
-                           if call(command)), None)
+            failed = next(
+                (
+                    command
+                    for command in (manager.get('refresh', ['true']), manager['install'] + packages)
+                    if call(command)
+                ),
+                None,
+            )
             if failed is None:
                 return
             if attempt < ATTEMPTS:
                 say(f'{failed[0]} failed; another try')
-                time.sleep(2.5 * 2 ** attempt)
-        raise Failure(f"packages: {' '.join(failed)} failed")
+                time.sleep(2.5 * 2**attempt)
+        raise Failure(f'packages: {" ".join(failed)} failed')
 
     def _have(self, command: 'list[str]', packages: 'list[str]') -> bool:
         done = subprocess.run(command + packages, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -164,12 +192,16 @@ def applies(variant: 'dict[str, Any]', element: str) -> bool:
     conditions = variant.get('when') or []
     return not (
         # Nothing is removed from a running server.
-        variant.get('uninstall') or str(variant.get('dib_python_version', 3)) != '3'
+        variant.get('uninstall')
+        or str(variant.get('dib_python_version', 3)) != '3'
         or variant.get('installtype', install_type(element)) != install_type(element)
         or architecture not in str(variant.get('arch', architecture)).split(', ')
         or architecture in str(variant.get('not-arch', '')).split(', ')
-        or not all(holds(condition) for condition in (
-            conditions if isinstance(conditions, list) else [conditions])))
+        or not all(
+            holds(condition)
+            for condition in (conditions if isinstance(conditions, list) else [conditions])
+        )
+    )
 
 
 def holds(condition: str) -> bool:
@@ -239,20 +271,27 @@ def run(folder: str, script: str) -> None:
     :raises Failure: when it fails.
     """
     say(script)
-    status = call([
-        'bash', '-c',
-        'for file in environment.d/*; do if [ -e "$file" ]; then . "$file"; fi; done; '
-        'exec "$0"', os.path.join(folder, script)], cwd=folder)
+    status = call(
+        [
+            'bash',
+            '-c',
+            'for file in environment.d/*; do if [ -e "$file" ]; then . "$file"; fi; done; '
+            'exec "$0"',
+            os.path.join(folder, script),
+        ],
+        cwd=folder,
+    )
     if status:
         raise Failure(f'{script} failed with status {status}')
 
 
 def tell_systemd(tree: 'dict[str, str]') -> None:
     """Have systemd read the units of merged elements, and make their temporary files."""
-    if os.path.isdir('/run/systemd/system'):    # as sd_booted(3)
+    if os.path.isdir('/run/systemd/system'):  # as sd_booted(3)
         call(['systemctl', 'daemon-reload'])
-    temporary = [os.path.basename(path) for path in tree
-                 if path.startswith('static/usr/lib/tmpfiles.d/')]
+    temporary = [
+        os.path.basename(path) for path in tree if path.startswith('static/usr/lib/tmpfiles.d/')
+    ]
     if temporary:
         call(['systemd-tmpfiles', '--create'] + temporary)
 
@@ -271,8 +310,11 @@ def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
         shutil.copy(os.path.abspath(__file__), command)
         os.chmod(command, 0o755)
         os.environ.update(
-            PATH=f"{folder}:{os.environ['PATH']}", TMP_HOOKS_PATH=folder,
-            DISTRO_NAME=system.name, DIB_RELEASE=system.release)
+            PATH=f'{folder}:{os.environ["PATH"]}',
+            TMP_HOOKS_PATH=folder,
+            DISTRO_NAME=system.name,
+            DIB_RELEASE=system.release,
+        )
         system.install(packages.get('pre-install.d', []))
         for script in scripts(tree, 'pre-install.d'):
             run(folder, script)
@@ -284,7 +326,8 @@ def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
         # What is left tries and enables what is there now, and none of it waits for another.
         with concurrent.futures.ThreadPoolExecutor() as pool:
             jobs = [pool.submit(tell_systemd, tree)] + [
-                pool.submit(run, folder, script) for script in scripts(tree, 'post-install.d')]
+                pool.submit(run, folder, script) for script in scripts(tree, 'post-install.d')
+            ]
         for job in jobs:
             job.result()
 
@@ -324,14 +367,17 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--hooks', default='', metavar='NAME,...', help='hooks to install, too')
-    parser.add_argument('--no-packages', action='store_true',
-                        help="do without the distribution's packages")
+    parser.add_argument(
+        '--no-packages', action='store_true', help="do without the distribution's packages"
+    )
     parser.add_argument('elements', metavar='ELEMENTS.json')
     options = parser.parse_args()
     with open(options.elements) as file:
         elements = json.load(file)
-    install(chosen(elements, [name for name in options.hooks.split(',') if name]),
-            not options.no_packages)
+    install(
+        chosen(elements, [name for name in options.hooks.split(',') if name]),
+        not options.no_packages,
+    )
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ a line of CONSTRAINTS, a file as pip takes it, has it counts as missing.
 
 It needs nothing but Python 3.6's standard library and pip.
 """
+
 import re
 import sys
 import sysconfig

@@ -5,6 +5,7 @@
 An output is what the playbook writes to the file
 ``{{ heat_outputs_path }}.<output name>``.
 """
+
 import json
 import os
 
@@ -18,18 +19,26 @@ def deploy(deployment, workspace):
     if not playbook.strip():
         return Result(stdout='The playbook is empty: nothing to do.\n')
     options = deployment.options
-    command = [program('ansible-playbook', variable='HEAT_ANSIBLE_CMD'),
-               '-i', inventory(options.get('inventory'), workspace)]
-    for option, argument, separator in (('modulepath', '--module-path', ':'),
-                                        ('skip_tags', '--skip-tags', ','),
-                                        ('tags', '--tags', ',')):
+    command = [
+        program('ansible-playbook', variable='HEAT_ANSIBLE_CMD'),
+        '-i',
+        inventory(options.get('inventory'), workspace),
+    ]
+    for option, argument, separator in (
+        ('modulepath', '--module-path', ':'),
+        ('skip_tags', '--skip-tags', ','),
+        ('tags', '--tags', ','),
+    ):
         if options.get(option):
             command += [argument, joined(options[option], separator)]
-    variables = dict(deployment.inputs, heat_config_id=deployment.id,
-                     heat_outputs_path=workspace.outputs_path)
+    variables = dict(
+        deployment.inputs, heat_config_id=deployment.id, heat_outputs_path=workspace.outputs_path
+    )
     command.append(workspace.write(deployment.id + '_playbook.yaml', playbook))
-    command += ['--extra-vars',
-                '@' + workspace.write(deployment.id + '_variables.json', json.dumps(variables))]
+    command += [
+        '--extra-vars',
+        '@' + workspace.write(deployment.id + '_variables.json', json.dumps(variables)),
+    ]
 
     workspace.clear_outputs()
     env = dict(UTF8_LOCALE)

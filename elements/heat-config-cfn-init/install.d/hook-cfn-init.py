@@ -5,6 +5,7 @@
 An output is what one of its commands writes to the file
 ``$heat_outputs_path.<output name>``.
 """
+
 import json
 import os
 
@@ -28,9 +29,13 @@ def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     write_file(os.path.join(FOLDER, 'last_metadata'), json.dumps(metadata))
     workspace.clear_outputs()
     # The variables are for our own cfn-init; others look only where they always did.
-    result = run([program('cfn-init', variable='HEAT_CFN_INIT_CMD')], env={
-        'HEAT_CFN_INIT_LAST_METADATA_DIR': FOLDER,
-        'heat_outputs_path': workspace.outputs_path})
+    result = run(
+        [program('cfn-init', variable='HEAT_CFN_INIT_CMD')],
+        env={
+            'HEAT_CFN_INIT_LAST_METADATA_DIR': FOLDER,
+            'heat_outputs_path': workspace.outputs_path,
+        },
+    )
     result.outputs = workspace.read_outputs()
     return result
 

@@ -5,6 +5,7 @@
 The inputs are attributes of the node.  An output is what a recipe writes to
 the file ``#{ENV['heat_outputs_path']}.<output name>``.
 """
+
 import json
 import os
 import shutil
@@ -39,22 +40,31 @@ def deploy(deployment, workspace):
     nodes = os.path.join(workspace.folder, 'node')
     make_folder(nodes)
     # deploy_*: what Heat tells the agent, none of it the node's affair.
-    node = {name: value for name, value in deployment.inputs.items()
-            if name != 'environment' and not name.startswith('deploy_')}
+    node = {
+        name: value
+        for name, value in deployment.inputs.items()
+        if name != 'environment' and not name.startswith('deploy_')
+    }
     node['run_list'] = run_list
     # Local mode keeps its node there, too, under the name that it finds by itself.
     node_file = os.path.join(nodes, file_name(f'{fqdn() or "localhost"}.json'))
     write_file(node_file, json.dumps(node, indent=4))
-    settings = {'cookbook_path': kitchen_path + '/cookbooks', 'role_path': kitchen_path + '/roles',
-                'environment_path': kitchen_path + '/environments', 'node_path': nodes}
+    settings = {
+        'cookbook_path': kitchen_path + '/cookbooks',
+        'role_path': kitchen_path + '/roles',
+        'environment_path': kitchen_path + '/environments',
+        'node_path': nodes,
+    }
     if deployment.inputs.get('environment'):
         settings['environment'] = as_text(deployment.inputs['environment'])
     config = workspace.write('client.rb', client_config(settings))
 
     workspace.clear_outputs()
-    result = run([client, '-z', '--config', config, '-j', node_file],
-                 env=dict(UTF8_LOCALE, heat_outputs_path=workspace.outputs_path),
-                 cwd=workspace.folder)
+    result = run(
+        [client, '-z', '--config', config, '-j', node_file],
+        env=dict(UTF8_LOCALE, heat_outputs_path=workspace.outputs_path),
+        cwd=workspace.folder,
+    )
     result.outputs = workspace.read_outputs()
     return result
 
@@ -74,13 +84,17 @@ def fetch_kitchen(url, path):
     """Clone the kitchen; the one that is there gives way only to a complete one."""
     path = os.path.realpath(path)
     if os.path.isdir(path) and os.listdir(path) and not os.path.isdir(path + '/.git'):
-        raise HookError(f'{path} holds something that is no clone of a git repository, and is '
-                        'not removed for the kitchen: choose another kitchen_path.')
+        raise HookError(
+            f'{path} holds something that is no clone of a git repository, and is '
+            'not removed for the kitchen: choose another kitchen_path.'
+        )
     make_folder(os.path.dirname(path))
     clone = path + '.new'
     shutil.rmtree(clone, ignore_errors=True)
-    result = run([program('git', variable='HEAT_GIT_CMD'), 'clone', url, clone],
-                 env={'GIT_TERMINAL_PROMPT': '0'})
+    result = run(
+        [program('git', variable='HEAT_GIT_CMD'), 'clone', url, clone],
+        env={'GIT_TERMINAL_PROMPT': '0'},
+    )
     if not result.status_code:
         shutil.rmtree(path, ignore_errors=True)
         os.rename(clone, path)
@@ -88,8 +102,7 @@ def fetch_kitchen(url, path):
 
 
 def client_config(settings):
-    lines = ['log_level :debug', 'log_location STDOUT', 'local_mode true',
-             'chef_zero.enabled true']
+    lines = ['log_level :debug', 'log_location STDOUT', 'local_mode true', 'chef_zero.enabled true']
     lines += [f'{name} {ruby(value)}' for name, value in settings.items()]
     return '\n'.join(lines) + '\n'
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Group docker-cmd: the config is a map of containers, run by docker."""
+
 from heat_containers import docker
 from heat_hook import Deployment, Result, Workspace, main
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Group docker-compose: the config is a Compose file, brought up as a project."""
+
 import ast
 import json
 import os
@@ -81,8 +82,10 @@ def compose() -> 'list[str]':
     if os.environ.get('HEAT_DOCKER_COMPOSE_CMD'):
         return shlex.split(os.environ['HEAT_DOCKER_COMPOSE_CMD'])
     v2 = ['docker', 'compose']
-    if shutil.which('docker') and not run(
-            v2 + ['version'], on_stdout=ignore, on_stderr=ignore).status_code:
+    if (
+        shutil.which('docker')
+        and not run(v2 + ['version'], on_stdout=ignore, on_stderr=ignore).status_code
+    ):
         return v2
     return ['docker-compose']
 
@@ -100,13 +103,14 @@ def compose_file(config: 'Any') -> str:
         try:
             config = json.loads(config)
         except ValueError:
-            if re.search('''^["']?(services|include)["']? *:''', config, re.MULTILINE):
+            if re.search("""^["']?(services|include)["']? *:""", config, re.MULTILINE):
                 return config
             lines = re.sub('^---.*$', '', config, flags=re.MULTILINE).splitlines()
             return '\n  '.join(['services:'] + lines) + '\n'
     if not isinstance(config, dict):
-        raise HookError(f'The config must be a Compose file, and is a {json_type(config)}.',
-                        BAD_DATA)
+        raise HookError(
+            f'The config must be a Compose file, and is a {json_type(config)}.', BAD_DATA
+        )
     return as_yaml(config if {'services', 'include'} & set(config) else {'services': config})
 
 
@@ -117,14 +121,15 @@ def env_files(value: 'Any') -> 'list[tuple[str, str]]':
             value = json.loads(value)
         except ValueError:
             try:
-                value = ast.literal_eval(value)     # as templates made it of a Python list
+                value = ast.literal_eval(value)  # as templates made it of a Python list
             except (SyntaxError, ValueError):
                 pass
     try:
         return [(as_text(item['file_name']), as_text(item['content'])) for item in value or ()]
     except (KeyError, TypeError):
-        raise HookError('The input env_files must be a list of maps with file_name and content.',
-                        BAD_DATA)
+        raise HookError(
+            'The input env_files must be a list of maps with file_name and content.', BAD_DATA
+        )
 
 
 def deploy(deployment: Deployment, workspace: Workspace) -> Result:
@@ -133,7 +138,8 @@ def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     if wanted and as_text(wanted).strip():
         config = compose_file(wanted)
         return Project(deployment.name, folder).up(
-            config, env_files(deployment.inputs.get('env_files')))
+            config, env_files(deployment.inputs.get('env_files'))
+        )
     # Where there is no folder nothing is up, and Compose is not needed.
     return Project(deployment.name, folder).down() if os.path.isdir(folder) else Result()
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Group hiera: the config's data files, and the hierarchy in which Hiera looks them up."""
+
 import json
 import os
 
@@ -25,7 +26,8 @@ PUPPET = VENDOR if os.path.isdir(VENDOR) and not os.path.isdir('/etc/puppet') el
 CONFIG = os.environ.get('HEAT_HIERA_CONFIG', PUPPET + '/hiera.yaml')
 LEGACY_CHECK = os.environ.get(
     'HEAT_HIERA_ELEMENT_CHECK_CMD',
-    'os-apply-config --key hiera.datafiles --type raw --key-default empty')
+    'os-apply-config --key hiera.datafiles --type raw --key-default empty',
+)
 
 
 def deploy(deployment, workspace):
@@ -63,31 +65,44 @@ def data_path(name):
 def refuse_legacy_data():
     """Data that os-apply-config's own element writes to the same place would be lost."""
     try:
-        found = run(LEGACY_CHECK.split(), on_stdout=len)     # not for any log
+        found = run(LEGACY_CHECK.split(), on_stdout=len)  # not for any log
     except HookError as error:
-        if error.status_code == NOT_FOUND:      # so there are none
+        if error.status_code == NOT_FOUND:  # so there are none
             return
         raise
     if found.status_code:
         raise HookError(f'{LEGACY_CHECK} failed: {found.stderr}')
     if found.stdout.strip() != 'empty':
-        raise HookError('There is hiera data from os-apply-config on this server (its key '
-                        'hiera.datafiles). Move it to deployments of the group hiera.', FAILED)
+        raise HookError(
+            'There is hiera data from os-apply-config on this server (its key '
+            'hiera.datafiles). Move it to deployments of the group hiera.',
+            FAILED,
+        )
 
 
 def hiera_5(hierarchy):
     """What Puppet 4.9 and later read; Puppet 8 reads nothing else."""
-    return yaml(['version: 5', 'defaults:', f'  datadir: {json.dumps(DATA)}',
-                 '  data_hash: json_data', 'hierarchy:'],
-                [f'  - name: {json.dumps(name)}\n    path: {json.dumps(name + ".json")}'
-                 for name in map(as_text, hierarchy)])
+    return yaml(
+        [
+            'version: 5',
+            'defaults:',
+            f'  datadir: {json.dumps(DATA)}',
+            '  data_hash: json_data',
+            'hierarchy:',
+        ],
+        [
+            f'  - name: {json.dumps(name)}\n    path: {json.dumps(name + ".json")}'
+            for name in map(as_text, hierarchy)
+        ],
+    )
 
 
 def hiera_3(hierarchy):
     """What the command hiera, and Puppet up to 7, read."""
-    return yaml([':backends:', '  - json', ':json:', f'  :datadir: {json.dumps(DATA)}',
-                 ':hierarchy:'],
-                [f'  - {json.dumps(name)}' for name in map(as_text, hierarchy)])
+    return yaml(
+        [':backends:', '  - json', ':json:', f'  :datadir: {json.dumps(DATA)}', ':hierarchy:'],
+        [f'  - {json.dumps(name)}' for name in map(as_text, hierarchy)],
+    )
 
 
 def yaml(head, items):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Group json-file: the config maps paths of files to what each is to hold, as JSON."""
+
 import json
 import os
 
@@ -28,8 +29,9 @@ def file_mode(wanted):
     except ValueError:
         mode = -1
     if not 0 <= mode <= 0o777:
-        raise HookError(f'The option mode must be a text such as "0640", and is {wanted!r}.',
-                        BAD_DATA)
+        raise HookError(
+            f'The option mode must be a text such as "0640", and is {wanted!r}.', BAD_DATA
+        )
     return mode
 
 

@@ -5,6 +5,7 @@
 The hook writes the manifest, then waits until the container runtime, asked
 through ``crictl``, has all of the pod's containers running.
 """
+
 import glob
 import json
 import os
@@ -32,8 +33,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MANIFESTS = (os.environ.get('HEAT_KUBELET_MANIFESTS')
-             or '/var/lib/heat-config/heat-config-kubelet/kubelet-manifests')
+MANIFESTS = (
+    os.environ.get('HEAT_KUBELET_MANIFESTS')
+    or '/var/lib/heat-config/heat-config-kubelet/kubelet-manifests'
+)
 # What tells a resource of a stack from all others.
 RESOURCE = ('deploy_stack_id', 'deploy_resource_name')
 
@@ -53,11 +56,18 @@ def pod_of(deployment: Deployment) -> 'dict[str, Any] | None':
         spec = {key: value for key, value in pod.items() if key not in ('id', 'version')}
         pod = {'apiVersion': 'v1', 'kind': 'Pod', 'spec': spec}
     if len(found) > 1 or pod.get('kind') != 'Pod':
-        raise HookError('The config must be one pod of Kubernetes: kubelet takes nothing else '
-                        'from its folder.', BAD_DATA)
+        raise HookError(
+            'The config must be one pod of Kubernetes: kubelet takes nothing else from its folder.',
+            BAD_DATA,
+        )
     containers = submap(pod, 'spec').get('containers')
-    if not isinstance(containers, list) or not containers or not all(
-            isinstance(container, dict) and container.get('name') for container in containers):
+    if (
+        not isinstance(containers, list)
+        or not containers
+        or not all(
+            isinstance(container, dict) and container.get('name') for container in containers
+        )
+    ):
         raise HookError('The pod must have a list of containers, each with a name.', BAD_DATA)
     metadata = submap(pod, 'metadata')
     metadata.setdefault('name', 'heat-' + deployment.id.lower())
@@ -78,7 +88,8 @@ def remove_previous(deployment: Deployment) -> None:
         pod = heat_deployed.load(path)
         annotations = (pod.get('metadata') or {}).get('annotations') or {}
         if all(resource.values()) and all(
-                annotations.get(key) == value for key, value in resource.items()):
+            annotations.get(key) == value for key, value in resource.items()
+        ):
             os.unlink(path)
 
 
@@ -108,8 +119,11 @@ class Runtime:
 
     def _ask(self, key: str, *arguments: str) -> 'list[dict[str, Any]]':
         """The list that a command of crictl prints as the value of a key."""
-        result = run([self._crictl, *arguments, '--output', 'json'],
-                     on_stdout=lambda data: None, on_stderr=lambda data: None)
+        result = run(
+            [self._crictl, *arguments, '--output', 'json'],
+            on_stdout=lambda data: None,
+            on_stderr=lambda data: None,
+        )
         if result.status_code:
             # It may be starting; whoever waits says so if it never does.
             self.problem = f'crictl said: {result.stderr.strip()}'
@@ -120,8 +134,9 @@ class Runtime:
             raise HookError(f'crictl {arguments[0]} printed no JSON object with "{key}".')
 
 
-def wait(runtime: Runtime, names: 'list[str]', timeout: float, period: float,
-         running: bool) -> None:
+def wait(
+    runtime: Runtime, names: 'list[str]', timeout: float, period: float, running: bool
+) -> None:
     """Wait until the runtime has all of a pod's containers.
 
     :param names: what the containers are called.
@@ -133,16 +148,21 @@ def wait(runtime: Runtime, names: 'list[str]', timeout: float, period: float,
     deadline = time.monotonic() + timeout
     while True:
         states = runtime.states()
-        missing = {name: states.get(name, 'not created') for name in names
-                   if name not in states or running and states[name] != 'CONTAINER_RUNNING'}
+        missing = {
+            name: states.get(name, 'not created')
+            for name in names
+            if name not in states or running and states[name] != 'CONTAINER_RUNNING'
+        }
         if not missing:
             return
         if time.monotonic() >= deadline:
             described = ', '.join(f'{name} ({state})' for name, state in missing.items())
             raise HookError(
-                f"After {timeout:g} seconds these containers do not {'run' if running else 'exist'}"
+                f'After {timeout:g} seconds these containers do not {"run" if running else "exist"}'
                 f': {described}. "journalctl -u kubelet" on the server may say why. '
-                + runtime.problem, TIMED_OUT)
+                + runtime.problem,
+                TIMED_OUT,
+            )
         time.sleep(period)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Group podman: the config is a map of containers, or pods, run by podman."""
+
 from heat_containers import podman
 from heat_hook import Deployment, Result, Workspace, main
 

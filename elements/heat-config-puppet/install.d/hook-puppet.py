@@ -5,6 +5,7 @@
 The inputs are facts, or Hiera data.  An output is what the manifest writes to
 the file ``${heat_outputs_path}.<output name>``.
 """
+
 import json
 import os
 
@@ -25,12 +26,19 @@ LOGS = os.environ.get('HEAT_PUPPET_LOGDIR', '/var/run/heat-config/deployed')
 VERBOSE_LOGS = os.environ.get('HEAT_PUPPET_VERBOSE_LOGDIR', '/var/log/puppet')
 HIERA_DATA = os.environ.get('HEAT_PUPPET_HIERA_DATADIR', '/etc/puppet/hieradata')
 VENDOR = '/opt/puppetlabs/bin'
-CHANGED = 2     # --detailed-exitcodes: it succeeded, and something is new
+CHANGED = 2  # --detailed-exitcodes: it succeeded, and something is new
 
 
 def deploy(deployment, workspace):
-    command = [program('puppet', variable='HEAT_PUPPET_CMD', folders=[VENDOR]), 'apply',
-               '--color', 'false', '--detailed-exitcodes', '--logdest', 'console']
+    command = [
+        program('puppet', variable='HEAT_PUPPET_CMD', folders=[VENDOR]),
+        'apply',
+        '--color',
+        'false',
+        '--detailed-exitcodes',
+        '--logdest',
+        'console',
+    ]
     options = deployment.options
     facts = {'fqdn': fqdn()} if fqdn() else {}
     if options.get('enable_facter', True):
@@ -40,8 +48,9 @@ def deploy(deployment, workspace):
         facts['deploy_config_name'] = file_name(deployment.name)
         write_hiera_data(facts['deploy_config_name'], deployment.inputs)
     # A fact in the environment is always a text.
-    structured = {name: value for name, value in facts.items()
-                  if not isinstance(value, (str, type(None)))}
+    structured = {
+        name: value for name, value in facts.items() if not isinstance(value, (str, type(None)))
+    }
 
     if options.get('modulepath'):
         command += ['--modulepath', joined(options['modulepath'], ':')]
@@ -56,11 +65,17 @@ def deploy(deployment, workspace):
     command.append(workspace.write(deployment.id + '.pp', deployment.text()))
 
     workspace.clear_outputs()
-    variables = {'FACTER_' + name: value or '' for name, value in facts.items()
-                 if name not in structured}
+    variables = {
+        'FACTER_' + name: value or '' for name, value in facts.items() if name not in structured
+    }
     with LocalLog(deployment, 'stdout') as stdout, LocalLog(deployment, 'stderr') as stderr:
-        result = run(command, env=dict(UTF8_LOCALE, **variables), cwd=workspace.folder,
-                     on_stdout=stdout.write, on_stderr=stderr.write)
+        result = run(
+            command,
+            env=dict(UTF8_LOCALE, **variables),
+            cwd=workspace.folder,
+            on_stdout=stdout.write,
+            on_stderr=stderr.write,
+        )
     if result.status_code == CHANGED:
         result.status_code = 0
     result.outputs = workspace.read_outputs()
@@ -99,7 +114,7 @@ class LocalLog:
         echo(data)
         try:
             self._file.write(data)
-        except OSError:     # a full disk is no reason to stop puppet half-way
+        except OSError:  # a full disk is no reason to stop puppet half-way
             pass
 
 

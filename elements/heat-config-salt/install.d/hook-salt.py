@@ -5,6 +5,7 @@
 A state finds the inputs in ``opts``, and in ``pillar['master']``.  An output
 is what it writes to the file ``{{ opts['heat_outputs_path'] }}.<output name>``.
 """
+
 import glob
 import json
 import os
@@ -34,18 +35,35 @@ def deploy(deployment, workspace):
     state = as_yaml(deployment.config)
     if not state.strip():
         return Result(stdout='The state is empty: nothing to do.\n')
-    name = file_name(deployment.id).replace('.', '_')   # a dot would be a folder
+    name = file_name(deployment.id).replace('.', '_')  # a dot would be a folder
     workspace.write(name + '.sls', state)
     workspace.clear_outputs()
-    salt = run([program('salt-call', variable='HEAT_SALT_CMD', folders=[VENDOR]), '--local',
-                '--config-dir', write_config(name, deployment, workspace), '--out', 'json',
-                '--no-color', '--log-level', 'warning', '--retcode-passthrough',
-                'state.sls', name],
-               env=UTF8_LOCALE, cwd=workspace.folder, limit=ANSWER_LIMIT)
+    salt = run(
+        [
+            program('salt-call', variable='HEAT_SALT_CMD', folders=[VENDOR]),
+            '--local',
+            '--config-dir',
+            write_config(name, deployment, workspace),
+            '--out',
+            'json',
+            '--no-color',
+            '--log-level',
+            'warning',
+            '--retcode-passthrough',
+            'state.sls',
+            name,
+        ],
+        env=UTF8_LOCALE,
+        cwd=workspace.folder,
+        limit=ANSWER_LIMIT,
+    )
     result = judge(salt)
     result.outputs.update(workspace.read_outputs())
-    result.outputs = {output: value for output, value in result.outputs.items()
-                      if output in deployment.output_names}
+    result.outputs = {
+        output: value
+        for output, value in result.outputs.items()
+        if output in deployment.output_names
+    }
     return result
 
 
@@ -63,14 +81,18 @@ def write_config(name, deployment, workspace):
         file_roots={'base': [workspace.folder]},
         heat_outputs_path=workspace.outputs_path,
         # States of old find the inputs in pillar['master'].
-        pillar_opts=True)
+        pillar_opts=True,
+    )
     overrides = os.path.join(folder, 'heat.conf')
     write_file(overrides, as_yaml(config))
     system = os.path.dirname(MINION_CONFIG)
-    included = [path for path in (MINION_CONFIG, *sorted(glob.glob(system + '/minion.d/*.conf')))
-                if os.path.exists(path)]
+    included = [
+        path
+        for path in (MINION_CONFIG, *sorted(glob.glob(system + '/minion.d/*.conf')))
+        if os.path.exists(path)
+    ]
     write_file(os.path.join(folder, 'minion'), json.dumps({'include': [*included, overrides]}))
-    for own in 'grains', 'minion_id':   # salt looks for these beside its config
+    for own in 'grains', 'minion_id':  # salt looks for these beside its config
         link(os.path.join(system, own), os.path.join(folder, own))
     return folder
 
@@ -88,19 +110,26 @@ def judge(salt):
         states = json.loads(salt.stdout)['local']
     except (ValueError, KeyError, TypeError):
         return Result(salt.status_code or FAILED, end_of(salt.stdout), salt.stderr)
-    if not isinstance(states, dict) or not all(isinstance(state, dict)
-                                               for state in states.values()):
+    if not isinstance(states, dict) or not all(
+        isinstance(state, dict) for state in states.values()
+    ):
         errors = states if isinstance(states, list) else [states]
-        return Result(salt.status_code or FAILED, '',
-                      '\n'.join(map(as_text, errors)) + '\n' + salt.stderr)
-    failed = [f'{state.get("__id__") or key}: {state.get("comment", "")}'.rstrip() + '\n'
-              for key, state in sorted(states.items(), key=run_order)
-              if state.get('result') is False]
+        return Result(
+            salt.status_code or FAILED, '', '\n'.join(map(as_text, errors)) + '\n' + salt.stderr
+        )
+    failed = [
+        f'{state.get("__id__") or key}: {state.get("comment", "")}'.rstrip() + '\n'
+        for key, state in sorted(states.items(), key=run_order)
+        if state.get('result') is False
+    ]
     # A status other than 0 is no failure in itself (1483336).
     status = (salt.status_code or FAILED) if failed else 0
-    return Result(status, end_of(json.dumps(states, indent=2) + '\n'),
-                  ''.join(failed) + salt.stderr,
-                  {'return': states, 'retcode': status})
+    return Result(
+        status,
+        end_of(json.dumps(states, indent=2) + '\n'),
+        ''.join(failed) + salt.stderr,
+        {'return': states, 'retcode': status},
+    )
 
 
 def end_of(text):

@@ -5,6 +5,7 @@
 An output is what the script writes to the file
 ``$heat_outputs_path.<output name>``.
 """
+
 from heat_hook import environment, main, run
 
 

@@ -9,6 +9,7 @@ A container carries labels, by which it is found again whatever its name is:
 ``container_name`` (as in the config), ``deploy_stack_id`` and
 ``deploy_resource_name``.
 """
+
 import json
 import os
 import secrets
@@ -46,7 +47,7 @@ RUN_OPTIONS = {
     'volumes': '--volume',
     'volumes_from': '--volumes-from',
 }
-LIST_LIMIT = 16 * 1024 * 1024   # bytes: some ten thousand containers
+LIST_LIMIT = 16 * 1024 * 1024  # bytes: some ten thousand containers
 
 
 class Container:
@@ -95,8 +96,7 @@ class Engine:
             for name, container in config.items():
                 check_container(name, container)
 
-    def start(
-            self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'Iterable[Result]':
+    def start(self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'Iterable[Result]':
         """Run a config's containers, in their order, even when one fails."""
         containers = [item for config in wanted for item in config.items()]
         for name, container in sorted(containers, key=start_order):
@@ -118,14 +118,19 @@ class Engine:
             yield result
 
     def _run_command(
-            self, name: str, container: 'dict[str, Any]', deployment: Deployment) -> 'list[str]':
+        self, name: str, container: 'dict[str, Any]', deployment: Deployment
+    ) -> 'list[str]':
         command = ['run', '--name', self._unused_name(name)]
         labels = dict(self.labels(deployment), container_name=name)
         command += [f'--label={label}={value}' for label, value in labels.items()]
         if container.get('detach', True):
             command.append('--detach=true')
-        return (command + options(container, RUN_OPTIONS)
-                + [as_text(container['image'])] + words(container.get('command')))
+        return (
+            command
+            + options(container, RUN_OPTIONS)
+            + [as_text(container['image'])]
+            + words(container.get('command'))
+        )
 
     def _exec_command(self, container: 'dict[str, Any]', deployment: Deployment) -> 'list[str]':
         name, *command = words(container['command'])
@@ -191,8 +196,9 @@ class Engine:
         if not ids:
             return []
         # One that has gone meanwhile makes it fail, after it told of the others.
-        told = self._quietly('container', 'inspect', '--format',
-                             '{{.Id}} {{.Name}} {{json .Config.Labels}}', *ids).stdout
+        told = self._quietly(
+            'container', 'inspect', '--format', '{{.Id}} {{.Name}} {{json .Config.Labels}}', *ids
+        ).stdout
         containers = []
         for line in told.splitlines():
             id, _, rest = line.partition(' ')
@@ -201,8 +207,10 @@ class Engine:
         return containers
 
     def _filters(self, labels: 'dict[str, str]') -> 'list[str]':
-        return [f'--filter=label={label}={value}'
-                for label, value in dict(labels, managed_by=self.tool).items()]
+        return [
+            f'--filter=label={label}={value}'
+            for label, value in dict(labels, managed_by=self.tool).items()
+        ]
 
     def call(self, arguments: 'list[str]', stdin: bytes = b'') -> Result:
         """Run a command whose output is the deployment's."""
@@ -215,8 +223,9 @@ class Engine:
             raise HookError(f'{self._program} printed no JSON: {text[:200]!r}.')
 
     def _quietly(self, *arguments: str) -> Result:
-        return run([self._program, *arguments], limit=LIST_LIMIT,
-                   on_stdout=_ignore, on_stderr=_ignore)
+        return run(
+            [self._program, *arguments], limit=LIST_LIMIT, on_stdout=_ignore, on_stderr=_ignore
+        )
 
     def _check(self, *arguments: str) -> str:
         """Run a command that must succeed.
@@ -226,8 +235,10 @@ class Engine:
         """
         result = self._quietly(*arguments)
         if result.status_code:
-            raise HookError(f'{self._program} {arguments[0]} failed: {result.stderr.strip()}',
-                            result.status_code)
+            raise HookError(
+                f'{self._program} {arguments[0]} failed: {result.stderr.strip()}',
+                result.status_code,
+            )
         return result.stdout
 
 
@@ -238,15 +249,17 @@ class Podman(Engine):
         if not any(map(is_kubernetes, wanted)):
             super().check(wanted)
         elif not all(map(is_kubernetes, wanted)):
-            raise HookError('The config has documents of Kubernetes, with apiVersion and kind, '
-                            'and one that is none.', BAD_DATA)
+            raise HookError(
+                'The config has documents of Kubernetes, with apiVersion and kind, '
+                'and one that is none.',
+                BAD_DATA,
+            )
         else:
             for document in wanted:
                 for metadata in pod_metadata(document):
                     submap(metadata, 'labels')
 
-    def start(
-            self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'Iterable[Result]':
+    def start(self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'Iterable[Result]':
         if not any(map(is_kubernetes, wanted)):
             return super().start(wanted, deployment)
         for document in wanted:
@@ -258,11 +271,12 @@ class Podman(Engine):
 
     def config_ids(self) -> 'set[str]':
         return super().config_ids() | {
-            (pod.get('Labels') or {}).get('config_id', '') for pod in self._pods()}
+            (pod.get('Labels') or {}).get('config_id', '') for pod in self._pods()
+        }
 
     def remove(self, **labels: str) -> None:
         ids = [pod['Id'] for pod in self._pods(**labels)]
-        if ids:     # with their containers
+        if ids:  # with their containers
             self._check('pod', 'rm', '--force', *ids)
         super().remove(**labels)
 
@@ -284,8 +298,13 @@ def podman() -> Podman:
 def remove_stale(engine: Engine) -> None:
     """Remove the containers of deployments that Heat no longer has."""
     try:
-        engine.remove_stale({str(deployment.get('id')) for deployment in heat_deployed.metadata()
-                             if isinstance(deployment, dict)})
+        engine.remove_stale(
+            {
+                str(deployment.get('id'))
+                for deployment in heat_deployed.metadata()
+                if isinstance(deployment, dict)
+            }
+        )
     except Exception as error:
         # Not by the exit status: that would keep the deployments waiting that come next.
         log(f'{engine.tool}: stale containers are left: {error}')
@@ -300,8 +319,7 @@ def documents(deployment: Deployment) -> 'list[dict[str, Any]]':
     found = load(config) if isinstance(config, str) else [config]
     for document in found:
         if document and not isinstance(document, dict):
-            raise HookError(
-                f'The config must be a map, and is a {json_type(document)}.', BAD_DATA)
+            raise HookError(f'The config must be a map, and is a {json_type(document)}.', BAD_DATA)
     return [document for document in found if document]
 
 
@@ -314,8 +332,9 @@ def load(text: str) -> 'list[Any]':
     try:
         import yaml  # few configs need it, and not every server has it
     except ImportError:
-        raise HookError('The config is no JSON, and to read YAML this Python needs PyYAML.',
-                        NOT_FOUND)
+        raise HookError(
+            'The config is no JSON, and to read YAML this Python needs PyYAML.', NOT_FOUND
+        )
     try:
         return list(yaml.safe_load_all(text))
     except yaml.YAMLError as error:
@@ -337,8 +356,9 @@ def check_container(name: str, container: 'Any') -> None:
     if action == 'run' and not container.get('image'):
         raise HookError(f'{name}: has no image.', BAD_DATA)
     if action == 'exec' and not words(container.get('command')):
-        raise HookError(f'{name}: the command to exec must begin with a container\'s name.',
-                        BAD_DATA)
+        raise HookError(
+            f"{name}: the command to exec must begin with a container's name.", BAD_DATA
+        )
     known = {'action', 'command', 'detach', 'exit_codes', 'image', 'name', 'start_order'}
     for key in sorted(set(container) - known - set(RUN_OPTIONS)):
         log(f'{name}: {key} is not known, and has no effect')
@@ -355,8 +375,9 @@ def start_order(item: 'tuple[str, dict[str, Any]]') -> float:
 
 def options(container: 'dict[str, Any]', names: 'dict[str, str]') -> 'list[str]':
     """A container's config as options of the command line."""
-    return [f'{option}={value}' for key, option in names.items()
-            for value in values(container.get(key))]
+    return [
+        f'{option}={value}' for key, option in names.items() for value in values(container.get(key))
+    ]
 
 
 def values(value: 'Any') -> 'list[str]':
@@ -406,7 +427,8 @@ def merged(results: 'list[Result]') -> Result:
     return Result(
         next((result.status_code for result in results if result.status_code), 0),
         ''.join(result.stdout for result in results),
-        ''.join(result.stderr for result in results))
+        ''.join(result.stderr for result in results),
+    )
 
 
 def _ignore(data: bytes) -> None:

@@ -17,6 +17,7 @@ them.  On a full disk the first may be empty: it still keeps the hook from
 running.  Like the hooks' library, beside which it lies, this needs nothing but
 Python 3.6's standard library and is ASCII.
 """
+
 import fcntl
 import json
 import os
@@ -28,14 +29,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
-HOOK_FOLDERS = [folder for folder in (
-    os.environ.get('HEAT_CONFIG_HOOKS'),
-    '/usr/libexec/heat-config/hooks',
-    '/var/lib/heat-config/hooks') if folder]
+HOOK_FOLDERS = [
+    folder
+    for folder in (
+        os.environ.get('HEAT_CONFIG_HOOKS'),
+        '/usr/libexec/heat-config/hooks',
+        '/var/lib/heat-config/hooks',
+    )
+    if folder
+]
 FOLDER = os.environ.get('HEAT_CONFIG_DEPLOYED') or '/var/lib/heat-config/deployed'
 OLD_FOLDER = os.environ.get('HEAT_CONFIG_DEPLOYED_OLD') or '/var/run/heat-config/deployed'
-LOGS = (os.environ.get('HEAT_CONFIG_LOGS') or os.environ.get('HEAT_SCRIPT_LOGS')
-        or '/var/log/heat-config')
+LOGS = (
+    os.environ.get('HEAT_CONFIG_LOGS')
+    or os.environ.get('HEAT_SCRIPT_LOGS')
+    or '/var/log/heat-config'
+)
 METADATA = os.environ.get('HEAT_SHELL_CONFIG') or '/var/run/heat-config/heat-config'
 
 # These describe a server, or are for people: no hook carries them out, and
@@ -73,7 +82,7 @@ class Deployed:
     def all(cls) -> 'Iterator[Deployed]':
         for name in sorted(os.listdir(FOLDER)):
             if name.endswith('.json') and not name.endswith('.notify.json'):
-                yield cls(name[:-len('.json')])
+                yield cls(name[: -len('.json')])
 
     def is_taken_up(self) -> bool:
         return os.path.exists(self.deployment_path)
@@ -150,8 +159,12 @@ class Deployed:
 def description(deployment: 'dict[str, Any]') -> 'dict[str, Any]':
     """What a deployment's state says from the beginning."""
     described = Deployment(deployment)
-    return {'id': described.id, 'name': described.name, 'group': described.group,
-            'action': described.action}
+    return {
+        'id': described.id,
+        'name': described.name,
+        'group': described.group,
+        'action': described.action,
+    }
 
 
 def prepare() -> None:

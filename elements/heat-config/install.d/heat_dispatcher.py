@@ -29,6 +29,7 @@ Environment:
                             name for it (/var/log/heat-config)
   HEAT_CONFIG_REBOOT        the command that reboots (systemctl reboot)
 """
+
 import json
 import os
 import signal
@@ -55,11 +56,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-BAD_RESPONSE = 70       # sysexits.h: EX_SOFTWARE
-INTERRUPTED = 75        # sysexits.h: EX_TEMPFAIL
-RESPONSE_LIMIT = 8 * 1024 * 1024    # bytes; escaped as JSON text grows sixfold
-LOG_LIMIT = 10 * 1024 * 1024        # bytes, then one older log is kept
-LINE_LIMIT = 8192       # bytes of a line that are held back until it ends
+BAD_RESPONSE = 70  # sysexits.h: EX_SOFTWARE
+INTERRUPTED = 75  # sysexits.h: EX_TEMPFAIL
+RESPONSE_LIMIT = 8 * 1024 * 1024  # bytes; escaped as JSON text grows sixfold
+LOG_LIMIT = 10 * 1024 * 1024  # bytes, then one older log is kept
+LINE_LIMIT = 8192  # bytes of a line that are held back until it ends
 MOST_REBOOTS = 10
 UNRECORDED = 'The server could not record this deployment, and did not run its hook: {}.'
 BOOT_ID = '/proc/sys/kernel/random/boot_id'
@@ -74,13 +75,13 @@ def main(arguments: 'list[str]') -> int:
         print(__doc__.strip())
         return 0
     if arguments not in ([], ['--pending']):
-        say(f"what is {' '.join(arguments)}?  Try --help.")
+        say(f'what is {" ".join(arguments)}?  Try --help.')
         return 2
     try:
         return work(only_pending=bool(arguments))
     except Rebooting as reason:
         say(str(reason))
-        return 1    # so that the agent comes back to the deployments after this one
+        return 1  # so that the agent comes back to the deployments after this one
     except OSError as error:
         say(f'cannot work: {error}')
         return 1
@@ -152,9 +153,10 @@ def take_up(deployed: Deployed, data: 'dict[str, Any]', signals: heat_signals.Si
         deployed.take_up(data)
         return True
     except OSError as error:
-        say(f"{data.get('name')}: not run: {error}")
+        say(f'{data.get("name")}: not run: {error}')
         signals.deliver_unrecorded(
-            deployed, data, failure(FAILED, UNRECORDED.format(error.strerror)))
+            deployed, data, failure(FAILED, UNRECORDED.format(error.strerror))
+        )
         return False
 
 
@@ -193,6 +195,7 @@ def invoke(deployed: Deployed) -> 'dict[str, Any]':
         response = failure(error.status_code, str(error))
     except Exception:
         import traceback  # slow to load
+
         response = failure(FAILED, traceback.format_exc())
     if os.path.exists(deployed.reboot_path):
         if str(response.get('deploy_status_code') or 0) == '0':
@@ -206,15 +209,25 @@ def run_hook(deployed: Deployed, deployment: Deployment) -> 'dict[str, Any]':
     timeout = timeout_of(deployment)
     with LiveLog(deployed.log_path, deployment) as live_log:
         result = run(
-            [hook], stdin=heat_deployed.dump(deployed.deployment).encode('ascii'),
-            env={'HEAT_CONFIG_DEPLOYMENT': deployed.name,
-                 'HEAT_CONFIG_REBOOT_REQUEST': deployed.reboot_path,
-                 'HEAT_CONFIG_REBOOTS': str(deployed.state.get('reboots', 0))},
-            timeout=timeout, new_group=True, limit=RESPONSE_LIMIT,
-            on_stdout=lambda data: None, on_stderr=live_log.write)
+            [hook],
+            stdin=heat_deployed.dump(deployed.deployment).encode('ascii'),
+            env={
+                'HEAT_CONFIG_DEPLOYMENT': deployed.name,
+                'HEAT_CONFIG_REBOOT_REQUEST': deployed.reboot_path,
+                'HEAT_CONFIG_REBOOTS': str(deployed.state.get('reboots', 0)),
+            },
+            timeout=timeout,
+            new_group=True,
+            limit=RESPONSE_LIMIT,
+            on_stdout=lambda data: None,
+            on_stderr=live_log.write,
+        )
     if result.timed_out:
-        return failure(TIMED_OUT, f'The hook {deployment.group} was ended after '
-                       f'{timeout:g} seconds, its timeout.', result.stderr)
+        return failure(
+            TIMED_OUT,
+            f'The hook {deployment.group} was ended after {timeout:g} seconds, its timeout.',
+            result.stderr,
+        )
     return response_of(deployment.group, result)
 
 
@@ -237,15 +250,18 @@ def find_hook(group: str) -> str:
                 return path
     raise HookError(
         f'This server has no hook for the group {group}: there is none in '
-        f"{', '.join(HOOK_FOLDERS)}.  The element heat-config-{group} installs it, "
-        'if there is such a one.', NOT_FOUND)
+        f'{", ".join(HOOK_FOLDERS)}.  The element heat-config-{group} installs it, '
+        'if there is such a one.',
+        NOT_FOUND,
+    )
 
 
 def timeout_of(deployment: Deployment) -> 'float | None':
     """Seconds that a deployment's hook may take; None for any time."""
     for what, value in (
-            ("The deployment's option timeout", deployment.options.get('timeout')),
-            ('HEAT_CONFIG_HOOK_TIMEOUT', os.environ.get('HEAT_CONFIG_HOOK_TIMEOUT'))):
+        ("The deployment's option timeout", deployment.options.get('timeout')),
+        ('HEAT_CONFIG_HOOK_TIMEOUT', os.environ.get('HEAT_CONFIG_HOOK_TIMEOUT')),
+    ):
         if value in (None, ''):
             continue
         try:
@@ -277,12 +293,16 @@ def response_of(group: str, result: Result) -> 'dict[str, Any]':
     else:
         answer = 'JSON that is not an object'
     if not isinstance(response, dict):
-        return failure(result.status_code or BAD_RESPONSE,
-                       f'The hook {group} {ending} and answered {answer}.', result.stderr)
+        return failure(
+            result.status_code or BAD_RESPONSE,
+            f'The hook {group} {ending} and answered {answer}.',
+            result.stderr,
+        )
     if result.status_code and str(response.get('deploy_status_code') or 0) == '0':
         response['deploy_status_code'] = result.status_code
-        response['deploy_stderr'] = (f"{response.get('deploy_stderr') or ''}\n"
-                                     f'The hook {group} {ending}.\n')
+        response['deploy_stderr'] = (
+            f'{response.get("deploy_stderr") or ""}\nThe hook {group} {ending}.\n'
+        )
     return response
 
 
@@ -296,14 +316,13 @@ def failure(status_code: int, reason: str, output: str = '') -> 'dict[str, Any]'
     return Result(status_code, stderr=reason.rstrip('\n') + '\n').response()
 
 
-def complete(
-        deployed: Deployed, response: 'dict[str, Any]', signals: heat_signals.Signals) -> bool:
+def complete(deployed: Deployed, response: 'dict[str, Any]', signals: heat_signals.Signals) -> bool:
     """Record a deployment's response, then signal it.
 
     :returns: whether it could be recorded.
     """
     name = deployed.state.get('name')
-    say(f"{name}: ended with status {response.get('deploy_status_code') or 0}")
+    say(f'{name}: ended with status {response.get("deploy_status_code") or 0}')
     try:
         deployed.finish(response)
     except OSError as error:
@@ -325,16 +344,20 @@ def finish_interrupted(deployments: 'list[Any]', signals: heat_signals.Signals) 
             continue
         data = deployed.deployment
         if deployed.is_legacy() and (
-                not data    # so made by an old heat-config-rebuild-deployed
-                or deployed.name not in wanted or data.get('group') in GROUPS_WITHOUT_HOOK):
-            continue    # ended long ago, and no word of it is awaited
+            not data  # so made by an old heat-config-rebuild-deployed
+            or deployed.name not in wanted
+            or data.get('group') in GROUPS_WITHOUT_HOOK
+        ):
+            continue  # ended long ago, and no word of it is awaited
         end_processes(deployed)
         if os.path.exists(deployed.reboot_path):
             response = after_reboot(deployed)
         elif data:
             response = failure(
-                INTERRUPTED, f"The hook {data.get('group')} was interrupted: the server or its "
-                'agent stopped while it ran.  It was not run again.')
+                INTERRUPTED,
+                f'The hook {data.get("group")} was interrupted: the server or its '
+                'agent stopped while it ran.  It was not run again.',
+            )
         elif take_up(deployed, wanted.get(deployed.name, {}), signals):
             response = failure(FAILED, UNRECORDED.format('its disk was full or is damaged'))
         else:
@@ -356,7 +379,7 @@ def end_processes(deployed: Deployed) -> None:
                 if mark in file.read().split(b'\0') and int(pid) != os.getpid():
                     os.kill(int(pid), signal.SIGKILL)
         except OSError:
-            pass    # it has ended, or is a kernel thread
+            pass  # it has ended, or is a kernel thread
 
 
 def reboot(deployed: Deployed) -> 'dict[str, Any]':
@@ -374,9 +397,12 @@ def reboot(deployed: Deployed) -> 'dict[str, Any]':
         result = Result(error.status_code, stderr=str(error))
     if result.status_code:
         heat_deployed.remove(deployed.reboot_path)
-        return failure(result.status_code, 'The hook asked for a reboot, and '
-                       f"{' '.join(command)} failed.", result.stderr)
-    raise Rebooting(f"{deployed.state.get('name')}: rebooting; its hook runs again after that")
+        return failure(
+            result.status_code,
+            f'The hook asked for a reboot, and {" ".join(command)} failed.',
+            result.stderr,
+        )
+    raise Rebooting(f'{deployed.state.get("name")}: rebooting; its hook runs again after that')
 
 
 def after_reboot(deployed: Deployed) -> 'dict[str, Any]':
@@ -400,8 +426,9 @@ class LiveLog:
 
     def __init__(self, path: str, deployment: Deployment) -> None:
         self._prefix = f'heat-config: {deployment.name}: '.encode('utf-8', 'backslashreplace')
-        self._secrets = [value.encode('utf-8', 'backslashreplace')
-                         for value in deployment.credentials()]
+        self._secrets = [
+            value.encode('utf-8', 'backslashreplace') for value in deployment.credentials()
+        ]
         self._path = path
         self._line = b''
         self._file = None
@@ -416,7 +443,8 @@ class LiveLog:
 
     def _open(self) -> None:
         descriptor = os.open(
-            self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600
+        )
         self._file = open(descriptor, 'ab', buffering=0)
 
     def _close(self, error: 'OSError | None' = None) -> None:

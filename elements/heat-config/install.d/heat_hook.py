@@ -19,6 +19,7 @@ The contract with the dispatcher (and with Heat) is: one JSON object on
 stdout, which holds the declared outputs, ``deploy_stdout``,
 ``deploy_stderr`` and ``deploy_status_code``, where 0 means success.
 """
+
 import errno
 import json
 import os
@@ -33,9 +34,9 @@ if TYPE_CHECKING:  # typing would cost each hook's start some milliseconds
     from typing import Any, Callable, Iterable, Mapping
 
 FAILED = 1
-BAD_DATA = 65           # sysexits.h: EX_DATAERR
-TIMED_OUT = 124         # as timeout(1)
-NOT_EXECUTABLE = 126    # as the shell, and the next
+BAD_DATA = 65  # sysexits.h: EX_DATAERR
+TIMED_OUT = 124  # as timeout(1)
+NOT_EXECUTABLE = 126  # as the shell, and the next
 NOT_FOUND = 127
 
 # Heat takes at most 1 MiB for a whole signal.
@@ -81,19 +82,18 @@ class Deployment:
         self.config = data.get('config')
         self.options = _mapping(data.get('options'))
         self.all_inputs = {
-            str(item['name']): item.get('value')
-            for item in _named(data.get('inputs'))}
+            str(item['name']): item.get('value') for item in _named(data.get('inputs'))
+        }
         #: What the tool may see: all but the credentials.
-        self.inputs = {name: value for name, value in self.all_inputs.items()
-                       if name not in CREDENTIALS}
-        self.output_names = [str(item['name'])
-                             for item in _named(data.get('outputs'))]
+        self.inputs = {
+            name: value for name, value in self.all_inputs.items() if name not in CREDENTIALS
+        }
+        self.output_names = [str(item['name']) for item in _named(data.get('outputs'))]
         self.action = str(self.inputs.get('deploy_action') or '')
 
     def credentials(self) -> 'list[str]':
         """The values that nobody may see."""
-        return [as_text(self.all_inputs[name]) for name in CREDENTIALS
-                if self.all_inputs.get(name)]
+        return [as_text(self.all_inputs[name]) for name in CREDENTIALS if self.all_inputs.get(name)]
 
     def text(self) -> str:
         """The config as text, for tools whose config is a file.
@@ -104,7 +104,8 @@ class Deployment:
             return ''
         if not isinstance(self.config, str):
             raise HookError(
-                f'The config must be a text, and is a {json_type(self.config)}.', BAD_DATA)
+                f'The config must be a text, and is a {json_type(self.config)}.', BAD_DATA
+            )
         return self.config
 
     def mapping(self) -> 'dict[str, Any]':
@@ -121,8 +122,7 @@ class Deployment:
         if not config:
             return {}
         if not isinstance(config, dict):
-            raise HookError(
-                f'The config must be a map, and is a {json_type(config)}.', BAD_DATA)
+            raise HookError(f'The config must be a map, and is a {json_type(config)}.', BAD_DATA)
         return config
 
 
@@ -138,12 +138,13 @@ class Workspace:
     def __init__(self, tool: str, deployment: Deployment) -> None:
         variable = 'HEAT_' + tool.upper().replace('-', '_') + '_'
         self.folder = os.environ.get(
-            variable + 'WORKING', '/var/lib/heat-config/heat-config-' + tool)
+            variable + 'WORKING', '/var/lib/heat-config/heat-config-' + tool
+        )
         self._outputs = os.environ.get(
-            variable + 'OUTPUTS', '/var/run/heat-config/heat-config-' + tool)
+            variable + 'OUTPUTS', '/var/run/heat-config/heat-config-' + tool
+        )
         self._deployment = deployment
-        self.outputs_path = os.path.join(
-            self._outputs, file_name(deployment.id))
+        self.outputs_path = os.path.join(self._outputs, file_name(deployment.id))
         """Where the tool writes an output: this, a dot and the output's name."""
 
     def write(self, name: str, text: str, mode: int = 0o600) -> str:
@@ -188,8 +189,10 @@ class Workspace:
 
     def _output(self, name: str) -> bytes:
         if '/' in name or '\0' in name:
-            raise HookError(f'An output cannot be named {name!r}: it is read from a '
-                            'file of that name.', BAD_DATA)
+            raise HookError(
+                f'An output cannot be named {name!r}: it is read from a file of that name.',
+                BAD_DATA,
+            )
         # Bytes, so that the locale has no say in it.
         return _encode(f'{self.outputs_path}.{name}')
 
@@ -205,12 +208,13 @@ class Result:
     """
 
     def __init__(
-            self,
-            status_code: int = 0,
-            stdout: str = '',
-            stderr: str = '',
-            outputs: 'Mapping[str, Any] | None' = None,
-            timed_out: bool = False) -> None:
+        self,
+        status_code: int = 0,
+        stdout: str = '',
+        stderr: str = '',
+        outputs: 'Mapping[str, Any] | None' = None,
+        timed_out: bool = False,
+    ) -> None:
         self.status_code = status_code
         self.stdout = stdout
         self.stderr = stderr
@@ -219,9 +223,12 @@ class Result:
 
     def response(self) -> 'dict[str, Any]':
         """The object that Heat expects in a signal."""
-        return dict(self.outputs, deploy_stdout=self.stdout,
-                    deploy_stderr=self.stderr,
-                    deploy_status_code=self.status_code)
+        return dict(
+            self.outputs,
+            deploy_stdout=self.stdout,
+            deploy_stderr=self.stderr,
+            deploy_status_code=self.status_code,
+        )
 
 
 class Tail:
@@ -261,7 +268,7 @@ def echo(data: bytes) -> None:
         sys.stderr.buffer.write(data)
         sys.stderr.buffer.flush()
     except OSError:
-        pass    # whoever listened is gone, and the work goes on
+        pass  # whoever listened is gone, and the work goes on
 
 
 def program(*names: str, variable: str, folders: 'Iterable[str]' = ()) -> str:
@@ -284,15 +291,16 @@ def program(*names: str, variable: str, folders: 'Iterable[str]' = ()) -> str:
 
 
 def run(
-        command: 'list[str]',
-        env: 'Mapping[str, str] | None' = None,
-        cwd: 'str | None' = None,
-        stdin: bytes = b'',
-        timeout: 'float | None' = None,
-        new_group: bool = False,
-        on_stdout: 'Callable[[bytes], None]' = echo,
-        on_stderr: 'Callable[[bytes], None]' = echo,
-        limit: int = OUTPUT_LIMIT) -> Result:
+    command: 'list[str]',
+    env: 'Mapping[str, str] | None' = None,
+    cwd: 'str | None' = None,
+    stdin: bytes = b'',
+    timeout: 'float | None' = None,
+    new_group: bool = False,
+    on_stdout: 'Callable[[bytes], None]' = echo,
+    on_stderr: 'Callable[[bytes], None]' = echo,
+    limit: int = OUTPUT_LIMIT,
+) -> Result:
     """Run a command to its end, in bounded memory whatever it prints.
 
     A process that it leaves behind, and that still holds its output, is not
@@ -313,8 +321,10 @@ def run(
     :raises HookError: when it cannot be started.
     """
     process = _start(command, env, cwd, new_group)
-    sinks = {process.stdout: (on_stdout, Tail(limit)),
-             process.stderr: (on_stderr, Tail(OUTPUT_LIMIT))}
+    sinks = {
+        process.stdout: (on_stdout, Tail(limit)),
+        process.stderr: (on_stderr, Tail(OUTPUT_LIMIT)),
+    }
     unread = memoryview(stdin)
     signals = [] if timeout is None else [signal.SIGTERM, signal.SIGKILL]
     deadline = time.monotonic() + (timeout or 0)
@@ -338,6 +348,7 @@ def run(
         return timed_out and new_group and bool(signals) and send(0)
 
     with selectors.DefaultSelector() as selector:
+
         def close(stream: 'Any') -> None:
             selector.unregister(stream)
             stream.close()
@@ -387,40 +398,50 @@ def run(
 
 
 def _start(
-        command: 'list[str]',
-        env: 'Mapping[str, str] | None',
-        cwd: 'str | None',
-        new_group: bool) -> subprocess.Popen:
+    command: 'list[str]', env: 'Mapping[str, str] | None', cwd: 'str | None', new_group: bool
+) -> subprocess.Popen:
     # Bytes, so that the locale (the agent's is C) has no say in it.
     variables = dict(os.environb)
     try:
         for name, value in (env or {}).items():
             variables[_encode(name)] = _encode(value)
         return subprocess.Popen(
-            [_encode(word) for word in command], bufsize=0, cwd=cwd,
-            env=variables, start_new_session=new_group,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
+            [_encode(word) for word in command],
+            bufsize=0,
+            cwd=cwd,
+            env=variables,
+            start_new_session=new_group,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     except FileNotFoundError:
         if cwd and not os.path.isdir(cwd):
             raise HookError(f'There is no folder {cwd}.')
         if os.path.exists(command[0]):
-            raise HookError(f'{command[0]} cannot run: the interpreter in its first line, '
-                            f'{_first_line(command[0])!r}, is not there.', NOT_EXECUTABLE)
+            raise HookError(
+                f'{command[0]} cannot run: the interpreter in its first line, '
+                f'{_first_line(command[0])!r}, is not there.',
+                NOT_EXECUTABLE,
+            )
         raise HookError(f'{command[0]}: command not found.', NOT_FOUND)
-    except ValueError as error:     # a NUL, or '=' in a variable's name
+    except ValueError as error:  # a NUL, or '=' in a variable's name
         raise HookError(
-            f'{command[0]} cannot be given its arguments and environment: {error}.', BAD_DATA)
+            f'{command[0]} cannot be given its arguments and environment: {error}.', BAD_DATA
+        )
     except OSError as error:
         if error.errno == errno.ENOEXEC:
-            raise HookError(f'{command[0]} cannot run: it is no program, and its first line, '
-                            f'{_first_line(command[0])!r}, names no interpreter, as '
-                            '"#!/bin/sh" would.', NOT_EXECUTABLE)
+            raise HookError(
+                f'{command[0]} cannot run: it is no program, and its first line, '
+                f'{_first_line(command[0])!r}, names no interpreter, as '
+                '"#!/bin/sh" would.',
+                NOT_EXECUTABLE,
+            )
         if error.errno == errno.E2BIG:
-            raise HookError('The inputs are too large for the environment of '
-                            f'{command[0]}.', BAD_DATA)
-        raise HookError(f'{command[0]} cannot run: {error.strerror}.',
-                        NOT_EXECUTABLE)
+            raise HookError(
+                f'The inputs are too large for the environment of {command[0]}.', BAD_DATA
+            )
+        raise HookError(f'{command[0]} cannot run: {error.strerror}.', NOT_EXECUTABLE)
 
 
 def _encode(text: str) -> bytes:
@@ -435,10 +456,10 @@ def _first_line(path: str) -> str:
 def _feed(stream: 'Any', data: memoryview) -> memoryview:
     """Write what the pipe takes; return what is left."""
     try:
-        return data[os.write(stream.fileno(), data[:CHUNK]):]
+        return data[os.write(stream.fileno(), data[:CHUNK]) :]
     except BlockingIOError:
         return data
-    except BrokenPipeError:     # it does not care for its input
+    except BrokenPipeError:  # it does not care for its input
         return data[:0]
 
 
@@ -482,9 +503,11 @@ def joined(value: 'Any', separator: str = ',') -> str:
 def fqdn() -> str:
     """The server's full name, as ``hostname -f`` tells it; '' if it has none."""
     import socket  # few hooks need it
+
     try:
-        return socket.getaddrinfo(socket.gethostname(), None, 0, socket.SOCK_DGRAM, 0,
-                                  socket.AI_CANONNAME)[0][3]
+        return socket.getaddrinfo(
+            socket.gethostname(), None, 0, socket.SOCK_DGRAM, 0, socket.AI_CANONNAME
+        )[0][3]
     except OSError:
         return ''
 
@@ -493,8 +516,14 @@ def json_type(value: 'Any') -> str:
     """What JSON calls the type of a value, for messages."""
     if value is None:
         return 'null'
-    names = {bool: 'boolean', int: 'number', float: 'number', str: 'string',
-             list: 'list', dict: 'map'}
+    names = {
+        bool: 'boolean',
+        int: 'number',
+        float: 'number',
+        str: 'string',
+        list: 'list',
+        dict: 'map',
+    }
     return names.get(type(value), type(value).__name__)
 
 
@@ -502,15 +531,11 @@ def make_folder(path: str, mode: int = 0o700) -> None:
     """Make a folder, and those above it that are missing, all with this mode."""
     parent = os.path.dirname(path)
     if parent and not os.path.isdir(parent):
-        make_folder(parent, mode)   # os.makedirs would leave these open to all
+        make_folder(parent, mode)  # os.makedirs would leave these open to all
     os.makedirs(path, mode=mode, exist_ok=True)
 
 
-def write_file(
-        path: str,
-        text: 'str | bytes',
-        mode: int = 0o600,
-        durable: bool = False) -> None:
+def write_file(path: str, text: 'str | bytes', mode: int = 0o600, durable: bool = False) -> None:
     """Write a file so that none ever sees half of it, nor with another mode.
 
     :param durable: return only when it would survive a power cut.
@@ -551,12 +576,16 @@ def file_name(text: str) -> str:
     a digest of it, so that different texts keep different names.
     """
     safe = text.replace('-', '').replace('_', '').replace('.', '')
-    if (safe.isalnum() and len(text) <= 120 and text[0] != '.'
-            and all(ord(character) < 128 for character in safe)):
+    if (
+        safe.isalnum()
+        and len(text) <= 120
+        and text[0] != '.'
+        and all(ord(character) < 128 for character in safe)
+    ):
         return text
     import hashlib  # seldom needed, and slow to load
-    return 'unsafe-' + hashlib.sha256(
-        text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]
+
+    return 'unsafe-' + hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]
 
 
 def _mapping(value: 'Any') -> 'dict[str, Any]':
@@ -565,8 +594,11 @@ def _mapping(value: 'Any') -> 'dict[str, Any]':
 
 def _named(value: 'Any') -> 'Iterable[dict[str, Any]]':
     """Those of a list's items that have a name."""
-    return [item for item in (value if isinstance(value, list) else [])
-            if isinstance(item, dict) and item.get('name')]
+    return [
+        item
+        for item in (value if isinstance(value, list) else [])
+        if isinstance(item, dict) and item.get('name')
+    ]
 
 
 def main(deploy: 'Callable[[Deployment, Workspace], Result]', tool: str) -> None:
@@ -591,13 +623,14 @@ def main(deploy: 'Callable[[Deployment, Workspace], Result]', tool: str) -> None
             message += f' The element heat-config-{tool} installs it.'
         log(message)
         result = Result(error.status_code, stderr=message + '\n')
-    except OSError as error:    # a full disk, a folder where a file should be
+    except OSError as error:  # a full disk, a folder where a file should be
         message = f'{error.filename2 or error.filename or tool}: {error.strerror}.'
         log(message)
         result = Result(FAILED, stderr=message + '\n')
     except Exception:
         # An unforeseen error must reach the template's author, too.
         import traceback  # slow to load
+
         text = traceback.format_exc()
         log(text)
         result = Result(FAILED, stderr=text)

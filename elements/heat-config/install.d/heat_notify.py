@@ -22,6 +22,7 @@ Environment:
   REQUESTS_CA_BUNDLE           a private CA's certificates; otherwise the
                                ca_certificate of /etc/os-collect-config.conf
 """
+
 # Most signals need little: what is slow to load is imported where it is used.
 import json
 import os
@@ -39,12 +40,12 @@ DELIVERED, UNREACHABLE, UNUSABLE, REFUSED = range(4)
 # of which the envelope takes some.
 BODY_LIMIT = 1024 * 1024 - 1024
 ZAQAR_BODY_LIMIT = 256 * 1024 - 4096
-ZAQAR_TTL = 3600        # seconds for which Zaqar keeps the message
-REQUEST_TIMEOUT = 30    # seconds
-ANSWER_LIMIT = 64 * 1024    # bytes of an answer to read
+ZAQAR_TTL = 3600  # seconds for which Zaqar keeps the message
+REQUEST_TIMEOUT = 30  # seconds
+ANSWER_LIMIT = 64 * 1024  # bytes of an answer to read
 # Nothing that would have to be quoted, decoded or left out.
 PLAIN_URL = r'http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]+))?(/[!"$-~]*)'
-SIGNED_URL_LIFETIME = 15 * 60   # seconds; keystone's [credential] auth_ttl
+SIGNED_URL_LIFETIME = 15 * 60  # seconds; keystone's [credential] auth_ttl
 
 
 class SignalError(Exception):
@@ -70,8 +71,8 @@ class Refused(Final):
 
 
 def deliver(
-        deployment: 'dict[str, Any]', response: 'dict[str, Any]',
-        patience: float) -> 'dict[str, Any]':
+    deployment: 'dict[str, Any]', response: 'dict[str, Any]', patience: float
+) -> 'dict[str, Any]':
     """Signal a response, trying again for a while where that may help.
 
     :param deployment: as Heat sends it.
@@ -97,8 +98,9 @@ def deliver(
         except Final:
             raise
         except KeyError as error:
-            raise Unusable(f'{transport} needs the input {error.args[0]}, '
-                           'which the deployment does not have') from None
+            raise Unusable(
+                f'{transport} needs the input {error.args[0]}, which the deployment does not have'
+            ) from None
         except SignalError:
             pause = min(2 * pause, 30) * (0.75 + os.urandom(1)[0] / 512)
             if time.monotonic() + pause > give_up:
@@ -109,19 +111,22 @@ def deliver(
 def inputs_of(deployment: 'dict[str, Any]') -> 'dict[str, str]':
     """The values of a deployment's inputs, by name, without the nulls."""
     inputs = deployment.get('inputs')
-    return {item['name']: as_text(item['value'])
-            for item in (inputs if isinstance(inputs, list) else [])
-            if isinstance(item, dict) and item.get('name')
-            and item.get('value') is not None}
+    return {
+        item['name']: as_text(item['value'])
+        for item in (inputs if isinstance(inputs, list) else [])
+        if isinstance(item, dict) and item.get('name') and item.get('value') is not None
+    }
 
 
 def transport_of(inputs: 'dict[str, str]') -> str:
     """How Heat wants the signal; older ones do not name it."""
     if 'deploy_signal_transport' in inputs:
         return inputs['deploy_signal_transport']
-    for name, transport in (('deploy_signal_id', 'CFN_SIGNAL'),
-                            ('deploy_queue_id', 'ZAQAR_SIGNAL'),
-                            ('deploy_auth_url', 'HEAT_SIGNAL')):
+    for name, transport in (
+        ('deploy_signal_id', 'CFN_SIGNAL'),
+        ('deploy_queue_id', 'ZAQAR_SIGNAL'),
+        ('deploy_auth_url', 'HEAT_SIGNAL'),
+    ):
         if name in inputs:
             return transport
     return 'NO_SIGNAL'
@@ -141,16 +146,21 @@ def fit(response: 'dict[str, Any]', limit: int) -> 'dict[str, Any]':
     streams = ('deploy_stdout', 'deploy_stderr')
     texts = {name: as_text(response.get(name)) for name in streams}
     rest = dict(response, deploy_stdout='', deploy_stderr='')
-    room = limit - json_size(rest) - 256    # for the marks
+    room = limit - json_size(rest) - 256  # for the marks
     if room < 0:
         sizes = {name: json_size(value) for name, value in rest.items()}
         largest = max(sizes, key=lambda name: sizes[name])
-        return fit({
-            'deploy_stdout': texts['deploy_stdout'],
-            'deploy_stderr': f'{texts["deploy_stderr"]}\nThe output {largest} has '
-                             f'{sizes[largest]} bytes; all outputs together may have {limit}.\n',
-            'deploy_status_code': response.get('deploy_status_code') if has_failed(response)
-                                  else 1}, limit)
+        return fit(
+            {
+                'deploy_stdout': texts['deploy_stdout'],
+                'deploy_stderr': f'{texts["deploy_stderr"]}\nThe output {largest} has '
+                f'{sizes[largest]} bytes; all outputs together may have {limit}.\n',
+                'deploy_status_code': response.get('deploy_status_code')
+                if has_failed(response)
+                else 1,
+            },
+            limit,
+        )
     # What the shorter one leaves of its half, the longer one may have.
     shorter, longer = sorted(streams, key=lambda name: json_size(texts[name]))
     rest[shorter] = end_of(texts[shorter], room // 2)
@@ -168,7 +178,7 @@ def end_of(text: str, limit: int) -> str:
     if json_size(text) <= limit:
         return text
     low, high = 0, len(text)
-    while low < high:       # the least cut that fits
+    while low < high:  # the least cut that fits
         middle = (low + high) // 2
         if json_size(text[middle:]) <= limit:
             high = middle
@@ -212,15 +222,18 @@ def send_plainly(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
     import socket
 
     address, port, path = re.fullmatch(PLAIN_URL, url).groups()
-    host = url[:-len(path)]
+    host = url[: -len(path)]
     try:
         connection = socket.create_connection(
-            (address.strip('[]'), int(port or 80)), REQUEST_TIMEOUT)
+            (address.strip('[]'), int(port or 80)), REQUEST_TIMEOUT
+        )
     except (OSError, OverflowError, UnicodeError) as error:
         raise SignalError(f'{host} cannot be reached: {error}') from None
-    head = (f'{verb} {path} HTTP/1.1\r\nHost: {host[len("http://"):]}\r\n'
-            'Content-Type: application/json\r\n'
-            f'Content-Length: {len(body)}\r\nConnection: close\r\n\r\n')
+    head = (
+        f'{verb} {path} HTTP/1.1\r\nHost: {host[len("http://") :]}\r\n'
+        'Content-Type: application/json\r\n'
+        f'Content-Length: {len(body)}\r\nConnection: close\r\n\r\n'
+    )
     answer = b''
     try:
         with connection:
@@ -248,7 +261,8 @@ def send_by_urllib(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
 
     try:
         request = urllib.request.Request(
-            url, body, {'Content-Type': 'application/json'}, method=verb)
+            url, body, {'Content-Type': 'application/json'}, method=verb
+        )
     except ValueError:
         raise Unusable('the input deploy_signal_id is no URL') from None
     if request.type not in ('http', 'https') or not request.host:
@@ -260,7 +274,8 @@ def send_by_urllib(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
             """Not followed: a POST would become a GET, and seem to be delivered."""
 
     opener = urllib.request.build_opener(
-        Redirects, urllib.request.HTTPSHandler(context=tls_context(request.type)))
+        Redirects, urllib.request.HTTPSHandler(context=tls_context(request.type))
+    )
     try:
         with opener.open(request, timeout=REQUEST_TIMEOUT) as answer:
             return host, answer.getcode(), ''
@@ -283,16 +298,19 @@ def expiry(url: str) -> str:
 
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
     try:
-        signed = calendar.timegm(time.strptime(
-            query.get('Timestamp', [''])[0], '%Y-%m-%dT%H:%M:%SZ'))
+        signed = calendar.timegm(
+            time.strptime(query.get('Timestamp', [''])[0], '%Y-%m-%dT%H:%M:%SZ')
+        )
     except ValueError:
         return ''
     age = time.time() - signed
     if age < SIGNED_URL_LIFETIME:
         return ''
-    return (f' The signed URL is {age / 60:.0f} minutes old and has expired.  Use '
-            'signal_transport HEAT_SIGNAL for deployments that take long, or raise '
-            "auth_ttl in the [credential] section of Keystone's configuration.")
+    return (
+        f' The signed URL is {age / 60:.0f} minutes old and has expired.  Use '
+        'signal_transport HEAT_SIGNAL for deployments that take long, or raise '
+        "auth_ttl in the [credential] section of Keystone's configuration."
+    )
 
 
 def http_error(host: str, code: int, reason: str, hint: str = '') -> SignalError:
@@ -332,7 +350,8 @@ def tls_context(scheme: str) -> 'Any':
     try:
         return ssl.create_default_context(
             cafile=None if path and os.path.isdir(path) else path,
-            capath=path if path and os.path.isdir(path) else None)
+            capath=path if path and os.path.isdir(path) else None,
+        )
     except OSError as error:
         raise Unusable(f'the CA certificates {path} cannot be read: {error}') from None
 
@@ -340,9 +359,11 @@ def tls_context(scheme: str) -> 'Any':
 def send_to_heat(inputs: 'dict[str, str]', response: 'dict[str, Any]') -> None:
     """HEAT_SIGNAL: to the resource, through Heat's API."""
     call_service(
-        inputs, 'orchestration',
-        f"/stacks/{inputs['deploy_stack_id']}/resources/{inputs['deploy_resource_name']}/signal",
-        response)
+        inputs,
+        'orchestration',
+        f'/stacks/{inputs["deploy_stack_id"]}/resources/{inputs["deploy_resource_name"]}/signal',
+        response,
+    )
 
 
 def send_to_zaqar(inputs: 'dict[str, str]', response: 'dict[str, Any]') -> None:
@@ -350,19 +371,26 @@ def send_to_zaqar(inputs: 'dict[str, str]', response: 'dict[str, Any]') -> None:
     import uuid
 
     call_service(
-        inputs, 'messaging', f"/v2/queues/{inputs['deploy_queue_id']}/messages",
+        inputs,
+        'messaging',
+        f'/v2/queues/{inputs["deploy_queue_id"]}/messages',
         {'messages': [{'ttl': ZAQAR_TTL, 'body': response}]},
-        {'Client-ID': str(uuid.uuid4()), 'X-Project-Id': inputs['deploy_project_id']})
+        {'Client-ID': str(uuid.uuid4()), 'X-Project-Id': inputs['deploy_project_id']},
+    )
 
 
 def call_service(
-        inputs: 'dict[str, str]', service_type: str, path: str, body: 'dict[str, Any]',
-        headers: 'dict[str, str] | None' = None) -> None:
+    inputs: 'dict[str, str]',
+    service_type: str,
+    path: str,
+    body: 'dict[str, Any]',
+    headers: 'dict[str, str] | None' = None,
+) -> None:
     """POST to a service of the catalogue, as the deployment's own user."""
     exceptions, identity, session = load_keystoneauth()
     auth_url = inputs['deploy_auth_url'].rstrip('/')
-    if auth_url.endswith('/v2.0'):      # Heat may still name it; only v3 exists
-        auth_url = auth_url[:-len('/v2.0')]
+    if auth_url.endswith('/v2.0'):  # Heat may still name it; only v3 exists
+        auth_url = auth_url[: -len('/v2.0')]
     if not auth_url.endswith('/v3'):
         auth_url += '/v3'
     region = inputs.get('deploy_region_name')
@@ -370,31 +398,38 @@ def call_service(
     try:
         client = session.Session(
             auth=identity.v3.Password(
-                auth_url=auth_url, user_id=inputs['deploy_user_id'],
-                password=inputs['deploy_password'], project_id=inputs['deploy_project_id']),
-            verify=ca_bundle() or True, timeout=REQUEST_TIMEOUT)
+                auth_url=auth_url,
+                user_id=inputs['deploy_user_id'],
+                password=inputs['deploy_password'],
+                project_id=inputs['deploy_project_id'],
+            ),
+            verify=ca_bundle() or True,
+            timeout=REQUEST_TIMEOUT,
+        )
         # Not the session's own look-up, which would ask the service for its
         # versions first; Heat's and Zaqar's paths are known.
         endpoint = client.get_endpoint(
-            service_type=service_type, interface='public', region_name=region,
-            skip_discovery=True)
+            service_type=service_type, interface='public', region_name=region, skip_discovery=True
+        )
         if not endpoint:
             raise exceptions.EndpointNotFound()
-        if service_type == 'messaging':     # some catalogues name a version
+        if service_type == 'messaging':  # some catalogues name a version
             for version in ('/v2', '/v1.1', '/v1'):
                 if endpoint.rstrip('/').endswith(version):
-                    endpoint = endpoint.rstrip('/')[:-len(version)]
+                    endpoint = endpoint.rstrip('/')[: -len(version)]
         asked = endpoint
         client.post(endpoint.rstrip('/') + path, json=body, headers=headers or {})
     except exceptions.HttpError as error:
         raise http_error(asked, error.http_status, error.message) from None
     except exceptions.CatalogException:
         place = f' in the region {region}' if region else ''
-        raise Refused(f"Keystone's catalogue at {auth_url} has no public endpoint for "
-                      f'the service {service_type}{place}') from None
+        raise Refused(
+            f"Keystone's catalogue at {auth_url} has no public endpoint for "
+            f'the service {service_type}{place}'
+        ) from None
     except exceptions.ClientException as error:
         raise SignalError(str(error)) from None
-    except OSError as error:    # certificates that cannot be read
+    except OSError as error:  # certificates that cannot be read
         raise SignalError(f'{asked} cannot be reached: {error}') from None
 
 
@@ -408,8 +443,10 @@ def load_keystoneauth() -> 'tuple[Any, Any, Any]':
     try:
         from keystoneauth1 import exceptions, identity, session
     except ImportError as error:
-        raise SignalError(f'HEAT_SIGNAL and ZAQAR_SIGNAL need keystoneauth1 ({error}); it was '
-                          f'looked for in {sys.executable} and in {packages}') from None
+        raise SignalError(
+            f'HEAT_SIGNAL and ZAQAR_SIGNAL need keystoneauth1 ({error}); it was '
+            f'looked for in {sys.executable} and in {packages}'
+        ) from None
     return exceptions, identity, session
 
 
@@ -428,8 +465,9 @@ def patience_from_environment() -> float:
     try:
         return max(0.0, float(text))
     except ValueError:
-        raise Unusable(f'HEAT_CONFIG_NOTIFY_PATIENCE is {text!r}, which is no number '
-                       'of seconds') from None
+        raise Unusable(
+            f'HEAT_CONFIG_NOTIFY_PATIENCE is {text!r}, which is no number of seconds'
+        ) from None
 
 
 def read_object(name: str, file: 'Any') -> 'dict[str, Any]':
@@ -452,8 +490,11 @@ def main(arguments: 'list[str]') -> int:
     try:
         with open(arguments[0], 'rb') as file:
             deployment = read_object(arguments[0], file)
-        deliver(deployment, read_object('the response on stdin', sys.stdin.buffer),
-                patience_from_environment())
+        deliver(
+            deployment,
+            read_object('the response on stdin', sys.stdin.buffer),
+            patience_from_environment(),
+        )
     except OSError as error:
         print(f'heat-config-notify: {error}', file=sys.stderr)
         return UNUSABLE

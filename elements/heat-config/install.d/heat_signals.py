@@ -5,6 +5,7 @@ What delivers one is heat_notify, or the command that ``HEAT_CONFIG_NOTIFY``
 names.  Like the hooks' library, beside which it lies, this needs nothing but
 Python 3.6's standard library and is ASCII.
 """
+
 import os
 import sys
 import time
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 OWN_COMMAND = 'heat-config-notify'  # as which heat_notify is known
-LONGEST_PAUSE = 600     # seconds between two tries to deliver a signal
-PATIENCE = 30           # seconds to try for
+LONGEST_PAUSE = 600  # seconds between two tries to deliver a signal
+PATIENCE = 30  # seconds to try for
 
 
 class Signals:
@@ -65,14 +66,22 @@ class Signals:
         with lock('signal'):
             state = deployed.state
             if not is_pending(state):
-                return True     # another dispatcher was quicker
+                return True  # another dispatcher was quicker
             # An unreadable response must not be taken for that of a success.
-            response = deployed.response or Result(
-                FAILED, stderr=f'{deployed.response_path} is damaged: what the hook answered '
-                               'is lost.\n').response()
+            response = (
+                deployed.response
+                or Result(
+                    FAILED,
+                    stderr=f'{deployed.response_path} is damaged: what the hook answered '
+                    'is lost.\n',
+                ).response()
+            )
             changes = self._send(
-                deployed.deployment, response, deployed.deployment_path,
-                self._patience if patience is None else patience)
+                deployed.deployment,
+                response,
+                deployed.deployment_path,
+                self._patience if patience is None else patience,
+            )
             if changes['signal'] == PENDING:
                 self._patience = 0  # Heat is away; the next deployment's hook can run
                 changes['attempts'] = state.get('attempts', 0) + 1
@@ -81,28 +90,34 @@ class Signals:
             else:
                 changes['signalled'] = now()
             if changes['problem']:
-                say(f"{state.get('name')}: signal {changes['signal']}: {changes['problem']}")
+                say(f'{state.get("name")}: signal {changes["signal"]}: {changes["problem"]}')
             try:
                 deployed.update(**changes)
-            except OSError as error:    # it will be sent once more, which does no harm
-                say(f"{state.get('name')}: signal {changes['signal']}, which cannot be "
-                    f'recorded: {error}')
+            except OSError as error:  # it will be sent once more, which does no harm
+                say(
+                    f'{state.get("name")}: signal {changes["signal"]}, which cannot be '
+                    f'recorded: {error}'
+                )
         return changes['signal'] != PENDING
 
-    def deliver_unrecorded(self, deployed: Deployed, data: 'dict[str, Any]',
-                           response: 'dict[str, Any]') -> None:
+    def deliver_unrecorded(
+        self, deployed: Deployed, data: 'dict[str, Any]', response: 'dict[str, Any]'
+    ) -> None:
         """Deliver a signal that cannot be kept for later."""
-        changes = dict({'status_code': response.get('deploy_status_code')},
-                       **self._send(data, response, '/dev/null', self._patience))
-        say(f"{data.get('name')}: signal {changes['signal']} {changes['problem']}")
+        changes = dict(
+            {'status_code': response.get('deploy_status_code')},
+            **self._send(data, response, '/dev/null', self._patience),
+        )
+        say(f'{data.get("name")}: signal {changes["signal"]} {changes["problem"]}')
         if changes['signal'] != PENDING:
             try:
                 deployed.finish_unrecorded(changes)
             except OSError as error:
-                say(f"{data.get('name')}: its signal cannot be recorded: {error}")
+                say(f'{data.get("name")}: its signal cannot be recorded: {error}')
 
-    def _send(self, data: 'dict[str, Any]', response: 'dict[str, Any]', path: str,
-              patience: float) -> 'dict[str, Any]':
+    def _send(
+        self, data: 'dict[str, Any]', response: 'dict[str, Any]', path: str, patience: float
+    ) -> 'dict[str, Any]':
         """Try to deliver a response.
 
         :returns: what to change in the deployment's state: the signal's own,
@@ -124,12 +139,17 @@ class Signals:
             return outcome(PENDING, summary())
         return dict(outcome(SENT), status_code=sent.get('deploy_status_code'))
 
-    def _send_by_command(self, response: 'dict[str, Any]', path: str,
-                         patience: float) -> 'dict[str, Any]':
+    def _send_by_command(
+        self, response: 'dict[str, Any]', path: str, patience: float
+    ) -> 'dict[str, Any]':
         try:
-            result = run([self._command, path], stdin=dump(response).encode('ascii'),
-                         env={'HEAT_CONFIG_NOTIFY_PATIENCE': f'{patience:g}'},
-                         timeout=patience + 300, new_group=True)
+            result = run(
+                [self._command, path],
+                stdin=dump(response).encode('ascii'),
+                env={'HEAT_CONFIG_NOTIFY_PATIENCE': f'{patience:g}'},
+                timeout=patience + 300,
+                new_group=True,
+            )
         except HookError as error:
             return outcome(PENDING, str(error))
         if result.status_code:
@@ -168,8 +188,10 @@ def patience_from_environment() -> float:
     try:
         return max(0.0, float(text))
     except ValueError:
-        say(f'HEAT_CONFIG_NOTIFY_PATIENCE is {text!r}, which is no number of seconds; '
-            f'{PATIENCE} are taken')
+        say(
+            f'HEAT_CONFIG_NOTIFY_PATIENCE is {text!r}, which is no number of seconds; '
+            f'{PATIENCE} are taken'
+        )
         return PATIENCE
 
 

@@ -5,6 +5,7 @@
 Tells what is there, and leaves something for the next one to tell; has cloud-init check configs,
 and forget that the server has booted before.
 """
+
 import json
 import os
 import re
@@ -21,8 +22,10 @@ print('hooks:', *sorted(os.listdir('/var/lib/heat-config/hooks')))
 with open('/srv/greetings', 'a+') as greetings, open(CONFIGURATION, 'r+') as configuration:
     greetings.seek(0)
     # A section that the agent does not know stays where it rewrites the file.
-    print(f"before: {greetings.read().splitlines()}, in the agent's configuration:",
-          *re.findall('^greeting = (.*)$', configuration.read(), re.MULTILINE))
+    print(
+        f"before: {greetings.read().splitlines()}, in the agent's configuration:",
+        *re.findall('^greeting = (.*)$', configuration.read(), re.MULTILINE),
+    )
     greetings.write(GREETING + '\n')
     configuration.write(f'[test]\ngreeting = {GREETING}\n')
 if os.environ['forget'].lower() == 'true':

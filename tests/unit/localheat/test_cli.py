@@ -12,7 +12,8 @@ class BadInputTest(base.TestCase):
         """Run the command, which must fail without a traceback; return what it says."""
         done = self.run_program(
             [sys.executable, '-m', 'localheat', *arguments],
-            env={'PYTHONPATH': str(base.ROOT), 'XDG_CACHE_HOME': str(self.root)})
+            env={'PYTHONPATH': str(base.ROOT), 'XDG_CACHE_HOME': str(self.root)},
+        )
         self.assertNotEqual(0, done.status)
         self.assertNotIn('Traceback', done.stderr)
         return done.stderr

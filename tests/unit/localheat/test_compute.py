@@ -62,8 +62,11 @@ class ComputeTestCase(base.TestCase):
     def start(self):
         """Start the stand-in; what it kept is found in the folder again."""
         self.compute = Compute(
-            self.config, str(self.root / 'servers'), make_machine=self.make_machine,
-            submit=self.jobs.append)
+            self.config,
+            str(self.root / 'servers'),
+            make_machine=self.make_machine,
+            submit=self.jobs.append,
+        )
         self.app = application(self.compute.apis, {'good': 'project-1'}.get)
 
     def make_machine(self, kind, spec):
@@ -81,18 +84,32 @@ class ComputeTestCase(base.TestCase):
         content = b'' if body is None else json.dumps(body).encode()
         path, _, query = path.partition('?')
         status = []
-        answer = b''.join(self.app({
-            'REQUEST_METHOD': method, 'PATH_INFO': path, 'QUERY_STRING': query,
-            'HTTP_HOST': '127.0.0.1:8774', 'HTTP_X_AUTH_TOKEN': token,
-            'CONTENT_LENGTH': str(len(content)), 'wsgi.input': io.BytesIO(content),
-        }, lambda text, headers: status.append(int(text.split()[0]))))
+        answer = b''.join(
+            self.app(
+                {
+                    'REQUEST_METHOD': method,
+                    'PATH_INFO': path,
+                    'QUERY_STRING': query,
+                    'HTTP_HOST': '127.0.0.1:8774',
+                    'HTTP_X_AUTH_TOKEN': token,
+                    'CONTENT_LENGTH': str(len(content)),
+                    'wsgi.input': io.BytesIO(content),
+                },
+                lambda text, headers: status.append(int(text.split()[0])),
+            )
+        )
         return status[0], json.loads(answer) if answer else None
 
     def create(self, **fields):
         """Ask for a server, as Heat does; return its id."""
         request = {
-            'name': 'one', 'flavorRef': 'chroot', 'imageRef': 'debian', 'networks': 'auto',
-            'user_data': base64.b64encode(b'#!/bin/sh\n').decode(), **fields}
+            'name': 'one',
+            'flavorRef': 'chroot',
+            'imageRef': 'debian',
+            'networks': 'auto',
+            'user_data': base64.b64encode(b'#!/bin/sh\n').decode(),
+            **fields,
+        }
         status, body = self.ask('POST', '/compute/v2.1/servers', {'server': request})
         self.assertEqual(202, status, body)
         return body['server']['id']
@@ -103,8 +120,7 @@ class ComputeTestCase(base.TestCase):
 
     def act(self, server, action, arguments=None):
         """Have a server do something, and wait until it is done."""
-        status, _ = self.ask(
-            'POST', '/compute/v2.1/servers/%s/action' % server, {action: arguments})
+        status, _ = self.ask('POST', f'/compute/v2.1/servers/{server}/action', {action: arguments})
         self.assertEqual(202, status)
         self.work()
 
@@ -122,7 +138,7 @@ class ServerTest(ComputeTestCase):
     def test_its_machine_has_what_it_was_asked_for(self):
         self.create(name='My one', flavorRef='qemu')
         self.work()
-        machine, = self.machines
+        (machine,) = self.machines
         self.assertEqual('qemu', machine.kind)
         self.assertEqual('my-one', machine.spec.name)
         self.assertEqual('/images/debian.qcow2', machine.spec.image)
@@ -130,8 +146,7 @@ class ServerTest(ComputeTestCase):
         self.assertEqual(2, machine.spec.vcpus)
 
     def test_each_server_has_an_address_of_its_own(self):
-        addresses = [
-            self.show(self.create())['addresses']['private'][0]['addr'] for _ in range(3)]
+        addresses = [self.show(self.create())['addresses']['private'][0]['addr'] for _ in range(3)]
         self.assertEqual(['10.0.2.15', '10.0.2.16', '10.0.2.17'], addresses)
 
     def test_what_keeps_a_machine_from_starting_is_the_servers_fault(self):
@@ -171,15 +186,14 @@ class ServerTest(ComputeTestCase):
         ):
             before = self.calls_of_all_machines()
             self.act(server, action, arguments)
-            self.assertEqual(calls, self.calls_of_all_machines()[len(before):])
+            self.assertEqual(calls, self.calls_of_all_machines()[len(before) :])
             self.assertEqual(status, self.show(server)['status'])
 
     def test_whoever_reads_the_console_of_one_that_boots_makes_no_other_of_it(self):
         server = self.create()
 
         def start(machine):
-            self.ask('POST', '/compute/v2.1/servers/%s/action' % server,
-                     {'os-getConsoleOutput': {}})
+            self.ask('POST', f'/compute/v2.1/servers/{server}/action', {'os-getConsoleOutput': {}})
             machine.on = True
 
         self.patch(FakeMachine, 'start', start)
@@ -202,8 +216,8 @@ class ServerTest(ComputeTestCase):
         server = self.create()
         self.work()
         status, _ = self.ask(
-            'POST', '/compute/v2.1/servers/%s/action' % server,
-            {'rebuild': {'imageRef': 'debian'}})
+            'POST', f'/compute/v2.1/servers/{server}/action', {'rebuild': {'imageRef': 'debian'}}
+        )
         self.assertEqual(200, status)
         self.assertEqual('REBUILD', self.show(server)['status'])
         self.work()
@@ -255,8 +269,7 @@ class RefusalTest(ComputeTestCase):
 
     def test_nobody_gets_in_without_a_valid_token(self):
         for token in ('', 'bad'):
-            self.assertEqual(
-                401, self.ask('GET', '/compute/v2.1/servers', token=token)[0])
+            self.assertEqual(401, self.ask('GET', '/compute/v2.1/servers', token=token)[0])
 
 
 class NamesTest(ComputeTestCase):
@@ -264,7 +277,7 @@ class NamesTest(ComputeTestCase):
 
     def test_any_name_can_be_had_where_that_is_wanted(self):
         _, body = self.ask('GET', '/image/v2/images?name=fedora')
-        image, = body['images']
+        (image,) = body['images']
         self.assertEqual('fedora', image['name'])
         self.assertEqual(200, self.ask('GET', '/compute/v2.1/flavors/huge')[0])
         _, body = self.ask('GET', '/network/v2.0/networks?name=public')
@@ -279,13 +292,14 @@ class NetworkTest(ComputeTestCase):
         _, body = self.ask('GET', '/network/v2.0/networks?name=private')
         network = body['networks'][0]['id']
         status, body = self.ask(
-            'POST', '/network/v2.0/ports', {'port': {'network_id': network, 'name': 'mine'}})
+            'POST', '/network/v2.0/ports', {'port': {'network_id': network, 'name': 'mine'}}
+        )
         self.assertEqual(201, status)
         port = body['port']
         server = self.create(networks=[{'port': port['id']}])
         self.assertEqual(
-            port['fixed_ips'][0]['ip_address'],
-            self.show(server)['addresses']['private'][0]['addr'])
+            port['fixed_ips'][0]['ip_address'], self.show(server)['addresses']['private'][0]['addr']
+        )
         self.work()
         self.ask('DELETE', '/compute/v2.1/servers/' + server)
         self.work()
@@ -294,10 +308,13 @@ class NetworkTest(ComputeTestCase):
 
     def test_heats_resources_of_other_kinds_can_be_made_and_deleted(self):
         for kind, fields in (
-            ('network', {'name': 'n'}), ('subnet', {'cidr': '192.0.2.0/24'}),
-            ('router', {'name': 'r'}), ('security_group', {'name': 's'}), ('floatingip', {}),
+            ('network', {'name': 'n'}),
+            ('subnet', {'cidr': '192.0.2.0/24'}),
+            ('router', {'name': 'r'}),
+            ('security_group', {'name': 's'}),
+            ('floatingip', {}),
         ):
-            path = '/network/v2.0/%ss' % kind.replace('_', '-')
+            path = '/network/v2.0/{}s'.format(kind.replace('_', '-'))
             status, body = self.ask('POST', path, {kind: fields})
             self.assertEqual(201, status)
             path += '/' + body[kind]['id']

@@ -13,11 +13,20 @@ USER_DATA = b'#!/bin/sh\necho \xc3\xa9\n'
 
 
 def instance(**fields):
-    return config_drive.Instance(**{
-        'id': '0f2d1c7e-2f0b-4c5e-9a43-6f9d7c1e2b3a', 'name': 'My server_1', 'project': 'p1',
-        'address': '10.0.2.15', 'mac': 'fa:16:3e:00:00:01', 'network': 'n1',
-        'metadata': {'purpose': 'test'}, 'keys': {'mine': 'ssh-ed25519 AAAA'},
-        'user_data': USER_DATA, **fields})
+    return config_drive.Instance(
+        **{
+            'id': '0f2d1c7e-2f0b-4c5e-9a43-6f9d7c1e2b3a',
+            'name': 'My server_1',
+            'project': 'p1',
+            'address': '10.0.2.15',
+            'mac': 'fa:16:3e:00:00:01',
+            'network': 'n1',
+            'metadata': {'purpose': 'test'},
+            'keys': {'mine': 'ssh-ed25519 AAAA'},
+            'user_data': USER_DATA,
+            **fields,
+        }
+    )
 
 
 class ContentsTest(base.TestCase):
@@ -28,14 +37,22 @@ class ContentsTest(base.TestCase):
         names = {}
         for path in config_drive.contents(instance()):
             top, version, name = path.split('/')
-            names.setdefault('%s %s' % (top, version), set()).add(name)
+            names.setdefault(f'{top} {version}', set()).add(name)
         self.assertEqual({'meta_data.json', 'user_data'}, names['openstack 2012-08-10'])
         self.assertEqual(
             {'meta_data.json', 'user_data', 'vendor_data.json', 'network_data.json'},
-            names['openstack 2015-10-15'])
+            names['openstack 2015-10-15'],
+        )
         self.assertEqual(
-            {'meta_data.json', 'user_data', 'vendor_data.json', 'network_data.json',
-             'vendor_data2.json'}, names['openstack latest'])
+            {
+                'meta_data.json',
+                'user_data',
+                'vendor_data.json',
+                'network_data.json',
+                'vendor_data2.json',
+            },
+            names['openstack latest'],
+        )
         self.assertEqual({'meta-data.json', 'user-data'}, names['ec2 latest'])
 
     def test_user_data_are_the_same_bytes(self):
@@ -55,7 +72,8 @@ class ContentsTest(base.TestCase):
         self.assertEqual({'purpose': 'test'}, data['meta'])
         self.assertEqual({'mine': 'ssh-ed25519 AAAA'}, data['public_keys'])
         self.assertEqual(
-            [{'name': 'mine', 'type': 'ssh', 'data': 'ssh-ed25519 AAAA'}], data['keys'])
+            [{'name': 'mine', 'type': 'ssh', 'data': 'ssh-ed25519 AAAA'}], data['keys']
+        )
         self.assertEqual(512, len(base64.b64decode(data['random_seed'])))
 
     def test_a_server_without_metadata_and_keys_has_no_empty_ones(self):
@@ -68,11 +86,11 @@ class ContentsTest(base.TestCase):
 
     def test_the_network_is_by_dhcp_and_keeps_metadata_requests_to_itself(self):
         data = self.document('openstack/latest/network_data.json')
-        link, = data['links']
-        network, = data['networks']
+        (link,) = data['links']
+        (network,) = data['networks']
         self.assertEqual('fa:16:3e:00:00:01', link['ethernet_mac_address'])
         self.assertEqual(('ipv4_dhcp', link['id']), (network['type'], network['link']))
-        route, = network['routes']
+        (route,) = network['routes']
         self.assertEqual('169.254.169.254', route['network'])
         self.assertNotEqual('10.0.2.2', route['gateway'])
 

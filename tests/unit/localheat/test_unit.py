@@ -32,20 +32,20 @@ class UnitTest(base.TestCase):
         (self.root / 'etc/default/agent').write_text('# comment\nA=file\nB="two words"\n')
         unit = self.unit(
             '[Service]\nEnvironment=A=1 "C=x y"\nEnvironment=D=2\n'
-            'EnvironmentFile=-/etc/default/agent\nEnvironmentFile=-/etc/default/missing\n')
-        self.assertEqual(
-            {'A': 'file', 'B': 'two words', 'C': 'x y', 'D': '2'}, unit.environment)
+            'EnvironmentFile=-/etc/default/agent\nEnvironmentFile=-/etc/default/missing\n'
+        )
+        self.assertEqual({'A': 'file', 'B': 'two words', 'C': 'x y', 'D': '2'}, unit.environment)
 
     def test_a_drop_in_adds_and_an_empty_value_forgets(self):
         unit = self.unit(
             '[Unit]\nEnvironment=NOT=this\n[Service]\nExecStart=/bin/agent\nRestartSec=5\n',
-            override='[Service]\nExecStart=\nExecStart=/bin/other\nRestartSec=2s\n')
+            override='[Service]\nExecStart=\nExecStart=/bin/other\nRestartSec=2s\n',
+        )
         self.assertEqual([['/bin/other']], unit.commands)
         self.assertEqual({}, unit.environment)
         self.assertEqual(2.0, unit.restart_after)
 
     def test_an_image_without_the_unit_is_named_with_what_provides_it(self):
-        error = self.assertRaises(
-            LocalHeatError, Unit, str(self.root), 'os-collect-config.service')
+        error = self.assertRaises(LocalHeatError, Unit, str(self.root), 'os-collect-config.service')
         self.assertIn('no systemd unit os-collect-config.service', str(error))
         self.assertIn('element os-collect-config', str(error))

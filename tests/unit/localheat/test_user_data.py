@@ -19,12 +19,19 @@ def message(*parts):
 
 class AgentFilesTest(base.TestCase):
     def test_first_metadata_go_where_heats_part_handler_writes_them(self):
-        found = user_data.agent_files(message(
-            ('#!/bin/sh\n', 'boothook.sh', 'cloud-boothook'),
-            ('{"deployments": []}', 'cfn-init-data', 'x-cfninitdata')))
-        self.assertEqual({
-            '/var/lib/heat-cfntools/cfn-init-data': '{"deployments": []}',
-            '/var/lib/cloud/data/cfn-init-data': '{"deployments": []}'}, found)
+        found = user_data.agent_files(
+            message(
+                ('#!/bin/sh\n', 'boothook.sh', 'cloud-boothook'),
+                ('{"deployments": []}', 'cfn-init-data', 'x-cfninitdata'),
+            )
+        )
+        self.assertEqual(
+            {
+                '/var/lib/heat-cfntools/cfn-init-data': '{"deployments": []}',
+                '/var/lib/cloud/data/cfn-init-data': '{"deployments": []}',
+            },
+            found,
+        )
 
     def test_other_parts_of_that_type_are_written_too(self):
         found = user_data.agent_files(message(('echo', 'cfn-userdata', 'x-cfninitdata')))
