@@ -70,6 +70,7 @@ class Sandbox(fixtures.Fixture):
         self.calls_file = self.root / 'calls.jsonl'
         self.env = {
             'FAKE_TOOL_CALLS': str(self.calls_file),
+            'HEAT_AGENT_SETTINGS': str(self.root / 'heat-agent'),
             'HOME': str(self.root / 'home'),
             'LC_ALL': 'C',  # as the agent runs
             'PATH': str(self.bin),
@@ -78,6 +79,8 @@ class Sandbox(fixtures.Fixture):
         }
         for name in ('bin', 'home', 'tmp'):
             (self.root / name).mkdir()
+        # Or hooks would extend PATH by the folders of the machine.
+        (self.root / 'heat-agent').write_text('PATH=\n')
         (self.bin / 'python3').symlink_to(PLAIN_PYTHON)
         self.announce('sh')
         if self._guard:

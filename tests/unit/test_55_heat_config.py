@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import stat
 import subprocess
@@ -473,6 +474,59 @@ class HookTest(DispatcherTestCase):
         self.assertEqual(1, done.status)
         self.assertIn('heat_dispatcher.py is not beside the hooks', done.stderr)
         self.assertNotIn('Traceback', done.stderr)
+
+
+class LoginTest(DispatcherTestCase):
+    """A service without User= has no HOME; what hooks run finds what it would after a login."""
+
+    NAMES = ('HOME', 'USER', 'LOGNAME', 'SHELL')
+    PRINT = 'printf "%s\\n" ' + ' '.join(f'"${name}"' for name in (*NAMES, 'PATH'))
+    FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+    def setUp(self):
+        super().setUp()
+        for name in self.NAMES:
+            self.sandbox.env.pop(name, None)
+        self.user = pwd.getpwuid(os.geteuid())
+
+    def printed(self, name='one'):
+        return self.signal(name)['deploy_stdout'].splitlines()
+
+    def test_a_script_has_a_home_a_user_and_a_shell(self):
+        self.agent.run(self.script('one', f'set -u; {self.PRINT}; cd ~'))
+        home, user, logname, shell, _ = self.printed()
+        self.assertEqual(
+            (self.user.pw_dir, self.user.pw_name, self.user.pw_name), (home, user, logname)
+        )
+        self.assertTrue(os.access(shell, os.X_OK), shell)
+
+    def test_a_hook_of_another_vendor_has_them_too(self):
+        self.agent.install_hook('tool', f'#!/bin/sh\nset -u\n{self.PRINT} >&2\necho "{{}}"\n')
+        self.agent.run(self.script('one', group='tool'))
+        self.assertEqual(self.user.pw_dir, self.agent.log('one').splitlines()[0])
+
+    def test_what_is_set_stays(self):
+        env = {name: f'/my/{name}' for name in self.NAMES}
+        self.agent.run(self.script('one', self.PRINT), env=env)
+        self.assertEqual(list(env.values()), self.printed()[:4])
+
+    def test_a_path_has_all_folders_of_a_system_behind_its_own(self):
+        (self.root / 'heat-agent').unlink()
+        self.agent.run(self.script('one', self.PRINT))
+        self.assertEqual([str(self.sandbox.bin), *self.FOLDERS], self.printed()[4].split(':'))
+
+    def test_folders_are_not_added_twice(self):
+        (self.root / 'heat-agent').write_text('HOME=/root\n# PATH=/x\n')
+        path = f'{self.sandbox.bin}:/usr/bin:/usr/local/bin'
+        self.agent.run(self.script('one', self.PRINT), env={'PATH': path})
+        folders = self.printed()[4].split(':')
+        self.assertEqual(path.split(':'), folders[:3])
+        self.assertEqual(sorted([str(self.sandbox.bin), *self.FOLDERS]), sorted(folders))
+
+    def test_a_path_in_the_agents_settings_stays(self):
+        (self.root / 'heat-agent').write_text(f'HOME=/root\nPATH={self.sandbox.bin}\n')
+        self.agent.run(self.script('one', self.PRINT))
+        self.assertEqual(str(self.sandbox.bin), self.printed()[4])
 
 
 class TimeoutTest(DispatcherTestCase):

@@ -27,6 +27,9 @@ Environment:
                             option "timeout" comes first (no limit)
   HEAT_CONFIG_LOGS          the deployments' logs; HEAT_SCRIPT_LOGS is an old
                             name for it (/var/log/heat-config)
+  HEAT_AGENT_SETTINGS       the agent's settings, which come before what a hook
+                            gets by itself: HOME, USER, LOGNAME, SHELL and a
+                            full PATH (/etc/default/heat-agent)
   HEAT_CONFIG_REBOOT        the command that reboots (systemctl reboot)
 """
 

@@ -46,6 +46,10 @@ CHUNK = 64 * 1024
 # The agent runs in the locale C, in which some tools cannot read their files.
 UTF8_LOCALE = {'LC_ALL': 'C.UTF-8'}
 
+# A system's service gets of these what its unit names: no HOME, and a PATH that may be short.
+FOLDERS = ('/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin')
+SETTINGS = os.environ.get('HEAT_AGENT_SETTINGS') or '/etc/default/heat-agent'
+
 # What Heat gives the agent to signal with.  Tools have no use for them, and
 # whatever a tool knows it may log.
 CREDENTIALS = ('deploy_password', 'deploy_signal_id')
@@ -402,6 +406,8 @@ def _start(
 ) -> subprocess.Popen:
     # Bytes, so that the locale (the agent's is C) has no say in it.
     variables = dict(os.environb)
+    for name, value in login_variables().items():
+        variables[_encode(name)] = _encode(value)
     try:
         for name, value in (env or {}).items():
             variables[_encode(name)] = _encode(value)
@@ -442,6 +448,41 @@ def _start(
                 f'The inputs are too large for the environment of {command[0]}.', BAD_DATA
             )
         raise HookError(f'{command[0]} cannot run: {error.strerror}.', NOT_EXECUTABLE)
+
+
+def login_variables() -> 'dict[str, str]':
+    """What a login would set, and this process was started without.
+
+    :returns: those of HOME, USER, LOGNAME and SHELL that are not set, and a
+        PATH that has all of a system's folders.  The agent's settings
+        (/etc/default/heat-agent) come first.
+    """
+    found = {}
+    if not all(map(os.environ.get, ('HOME', 'USER', 'LOGNAME', 'SHELL'))):
+        import pwd  # seldom needed
+
+        try:
+            user = pwd.getpwuid(os.geteuid())
+            name, home, shell = user.pw_name, user.pw_dir, user.pw_shell
+        except KeyError:  # as in a container that runs as any number
+            name, home, shell = str(os.geteuid()), '', ''
+        if os.path.basename(shell) in ('', 'false', 'nologin'):
+            shell = '/bin/sh'
+        values = {'HOME': home or '/', 'USER': name, 'LOGNAME': name, 'SHELL': shell}
+        found = {name: value for name, value in values.items() if not os.environ.get(name)}
+    path = os.environ.get('PATH') or ''
+    missing = [folder for folder in FOLDERS if folder not in path.split(os.pathsep)]
+    if missing and not _settings_have_path():
+        found['PATH'] = os.pathsep.join(filter(None, [path, *missing]))
+    return found
+
+
+def _settings_have_path() -> bool:
+    try:
+        with open(SETTINGS, 'rb') as file:
+            return any(line.lstrip().startswith(b'PATH=') for line in file)
+    except OSError:
+        return False
 
 
 def _encode(text: str) -> bytes:
