@@ -800,11 +800,59 @@ class ContainerAgentTest(base.TestCase):
 
 
 class FilesTest(base.TestCase):
+    """The files of boot-config that commands write, and what all environments have in common."""
+
+    def program(self, name: str) -> Any:
+        self.announce('git')
+        if name == 'list-elements' and not (base.ROOT / '.git').exists():
+            self.skipTest('this is no git checkout')
+        return module(BOOT_CONFIG / name)
+
     def test_the_list_of_the_elements_files_is_up_to_date(self) -> None:
+        program = self.program('list-elements')
+        if program.text() != program.TARGET.read_text():
+            self.fail('run boot-config/list-elements, after "git add" of new files')
+
+    def test_the_environments_of_distributions_are_up_to_date(self) -> None:
+        texts = self.program('list-environments').texts()
+        for path, text in texts.items():
+            if text != path.read_text():
+                self.fail(f'{path.name}: run boot-config/list-environments')
+        written = {path for path in ENVIRONMENTS if 'list-environments' in path.read_text()}
+        self.assertEqual(set(texts), written)
+
+    def test_only_files_that_git_knows_are_listed_and_the_others_named(self) -> None:
+        self.announce('git')
         program = module(BOOT_CONFIG / 'list-elements')
+        element = self.root / 'elements' / 'heat-config-mine'
+        (element / 'install.d').mkdir(parents=True)
+        for name in ('hook-mine.py', '.hook-mine.py.swp', 'gone.py'):
+            (element / 'install.d' / name).touch()
+        for command in (['init', '-q'], ['add', 'elements/*/install.d/[hg]*']):
+            subprocess.run(['git', *command], cwd=self.root, check=True)
+        (element / 'install.d/gone.py').unlink()
+        with (
+            mock.patch.object(program, 'ELEMENTS', element.parent),
+            mock.patch.object(program, 'TARGET', self.root / 'elements.yaml'),
+            mock.patch.object(program, 'text', lambda: str(program.files('heat-config-mine'))),
+            mock.patch('sys.argv', ['list-elements']),
+            mock.patch('builtins.print') as said,
+        ):
+            program.main()
+        place = 'install.d/hook-mine.py'
         self.assertEqual(
-            program.text(), program.TARGET.read_text(), 'run boot-config/list-elements'
+            str({place: 'heat-config-mine/' + place}), (self.root / 'elements.yaml').read_text()
         )
+        ((line,),) = (call.args for call in said.call_args_list)
+        self.assertIn('elements/heat-config-mine/install.d/.hook-mine.py.swp', line)
+
+    def test_the_commands_say_what_they_are_and_refuse_what_they_do_not_know(self) -> None:
+        for name in ('list-elements', 'list-environments'):
+            for option, said in (('--help', 'usage: ' + name), ('--version', name + ' ')):
+                done = self.run_program([BOOT_CONFIG / name, option])
+                self.assertEqual((0, ''), (done.status, done.stderr))
+                self.assertIn(said, done.stdout)
+            self.assertEqual(2, self.run_program([BOOT_CONFIG / name, 'rubbish']).status)
 
     def test_each_environment_gives_the_name_to_a_template_that_is_there(self) -> None:
         for path in ENVIRONMENTS:
