@@ -9,7 +9,7 @@ import importlib
 import json
 import re
 
-from tests import base, deployments, hooks, interpreters
+from tests import base, deployments, hooks, interpreters, modules
 
 load_tests = base.load_scenarios
 
@@ -17,6 +17,30 @@ GROUPS = sorted(
     path.stem.replace('hook-', '', 1)
     for path in base.ELEMENTS.glob('heat-config-*/install.d/hook-*.py')
 )
+#: The table of each hook's options.
+TABLES = {
+    path.parent.name.replace('heat-config-', '', 1): table
+    for path, table in modules.load(base.ROOT / 'doc/write-options').tables().items()
+}
+#: By an option's kind, values that it cannot have, and some that it can.
+WRONG = {
+    'boolean': ['maybe', 7, [True], {'a': True}],
+    'integer': ['many', 1.5, True, ['1'], {'a': 1}, -1],
+    'list': [{'a': 1}, [['a']], [None], True],
+    'map': ['a', ['a'], 5, True],
+    'mode': [640, '999', 'rw', ['0640'], True],
+    'number': ['a minute', True, [1], {'a': 1}, 'nan', -1],
+    'string': [['a'], {'a': 1}, True],
+}
+RIGHT = {
+    'boolean': [False, 'no'],
+    'integer': [1, '1'],
+    'list': ['a', ['a', 'b'], 5, []],
+    'map': [{}, {'a': 1}],
+    'mode': ['0640'],
+    'number': [1, 0.5, '2'],
+    'string': ['a', 5],
+}
 SECRETS = {'deploy_password': 'Hush-Hush', 'deploy_signal_id': 'http://127.0.0.1/?Signature=Psst'}
 CHUNK = 'x' * 1023 + '\n'
 #: What the dispatcher reads of a hook's answer, in bytes.
@@ -88,6 +112,7 @@ class ContractTestCase(hooks.HookTestCase):
         self.assertNotIn('Traceback', done.stderr)
         response = json.loads(done.stdout)
         self.assertIsInstance(response, dict)
+        self.assertNotIn('Traceback', str(response))
         self.assertEqual(hooks.KEYS, hooks.KEYS & set(response))
         self.assertIs(int, type(response['deploy_status_code']))
         self.assertLess(len(done.stdout), RESPONSE_LIMIT)
@@ -182,6 +207,68 @@ class HookContractTest(ContractTestCase):
         for folder in (self.working, self.outputs):
             if folder.exists():
                 self.assertEqual(0o700, folder.stat().st_mode & 0o777)
+
+    def test_its_options_are_in_a_table(self):
+        names = [name for option in TABLES[self.group] for name in (option.name, *option.aliases)]
+        self.assertEqual(sorted(set(names)), sorted(names))
+
+    def test_an_unknown_option_is_a_warning_with_a_hint(self):
+        self.fake_all()
+        response = self.answer(self.with_options({'timeuot': 5, 'no such thing': {'a': 1}}))
+        first, second = response['deploy_stderr'].splitlines()[:2]
+        self.assertIn("'timeuot' is unknown and has no effect; did you mean timeout?", first)
+        self.assertIn("'no such thing' is unknown and has no effect; known options are", second)
+
+    def test_an_unknown_option_is_a_failure_where_that_is_asked_for(self):
+        self.fake_all()
+        response = self.answer(self.with_options({'timeuot': 5, 'strict_options': True}))
+        self.assertEqual(65, response['deploy_status_code'], response)
+        self.assertIn('did you mean timeout?', response['deploy_stderr'])
+        self.sandbox.env['HEAT_CONFIG_STRICT_OPTIONS'] = 'yes'
+        response = self.answer(self.with_options({'timeuot': 5}))
+        self.assertEqual(65, response['deploy_status_code'], response)
+        self.assertEqual([], self.calls())
+        response = self.answer(self.with_options({'timeuot': 5, 'strict_options': False}))
+        self.assertNotEqual(65, response['deploy_status_code'], response)
+
+    def with_options(self, options):
+        """The deployment, with these among its options."""
+        deployment = self.deployment()
+        return dict(deployment, options=dict(deployment['options'] or {}, **options))
+
+
+class OptionsTest(ContractTestCase):
+    """What holds for each option of each hook; the tests are made of the tables."""
+
+    scenarios = [
+        (f'{group},{option.name}', {'group': group, 'option': option})
+        for group in GROUPS
+        for option in [*TABLES[group], *(TABLES['heat-config'] if group == 'script' else [])]
+    ]
+
+    def try_value(self, name, value):
+        self.fake_all(stdout='{}')
+        deployment = self.deployment()
+        return self.answer(
+            dict(deployment, options=dict(deployment['options'] or {}, **{name: value}))
+        )
+
+    def test_a_wrong_type_is_a_sentence_before_anything_is_done(self):
+        for value in WRONG[self.option.kind]:
+            response = self.try_value(self.option.name, value)
+            self.assertEqual(65, response['deploy_status_code'], (value, response))
+            self.assertIn(
+                f'The option {self.option.name} must be', response['deploy_stderr'], value
+            )
+        self.assertEqual([], self.calls())
+
+    def test_values_of_its_type_are_taken_by_each_of_its_names(self):
+        for name in (self.option.name, *self.option.aliases):
+            for value in [*self.option.choices] or RIGHT[self.option.kind]:
+                response = self.try_value(name, value)
+                self.assertNotIn(f'The option {self.option.name}', response['deploy_stderr'])
+                self.assertNotIn('unknown', response['deploy_stderr'])
+                self.assertNotIn('Traceback', response['deploy_stderr'])
 
 
 class InterpreterTest(ContractTestCase):

@@ -9,9 +9,22 @@ An output is what the playbook writes to the file
 import json
 import os
 
-from heat_hook import UTF8_LOCALE, Result, as_yaml, joined, main, program, run
+from heat_hook import UTF8_LOCALE, Result, as_yaml, main, program, run
+from heat_options import Option
 
 INVENTORY = os.environ.get('HEAT_ANSIBLE_INVENTORY', 'localhost,')
+OPTIONS = (
+    Option('tags', 'list', 'Play only what has one of these tags.', separator=','),
+    Option('skip_tags', 'list', 'Do not play what has one of these tags.', separator=','),
+    Option(
+        'inventory',
+        'list',
+        "Files, by their paths or their names in the hook's folder, or hosts with a comma; "
+        '``localhost,`` by default.',
+    ),
+    Option('modulepath', 'list', 'The folders of further modules.', separator=':'),
+    Option('callback_plugins', 'list', 'The folders of callback plugins.', separator=':'),
+)
 
 
 def deploy(deployment, workspace):
@@ -21,16 +34,16 @@ def deploy(deployment, workspace):
     options = deployment.options
     command = [
         program('ansible-playbook', variable='HEAT_ANSIBLE_CMD'),
-        '-i',
-        inventory(options.get('inventory'), workspace),
     ]
+    for inventory in options['inventory'] or [INVENTORY]:
+        command += ['-i', inventory_path(inventory, workspace)]
     for option, argument, separator in (
         ('modulepath', '--module-path', ':'),
         ('skip_tags', '--skip-tags', ','),
         ('tags', '--tags', ','),
     ):
-        if options.get(option):
-            command += [argument, joined(options[option], separator)]
+        if options[option]:
+            command += [argument, separator.join(options[option])]
     variables = dict(
         deployment.inputs, heat_config_id=deployment.id, heat_outputs_path=workspace.outputs_path
     )
@@ -44,19 +57,17 @@ def deploy(deployment, workspace):
     env = dict(UTF8_LOCALE)
     # A failed task is told of as an error, not only among those that went well.
     env['ANSIBLE_DISPLAY_FAILED_STDERR'] = os.environ.get('ANSIBLE_DISPLAY_FAILED_STDERR', 'yes')
-    if options.get('callback_plugins'):
-        env['ANSIBLE_CALLBACK_PLUGINS'] = joined(options['callback_plugins'], ':')
+    if options['callback_plugins']:
+        env['ANSIBLE_CALLBACK_PLUGINS'] = ':'.join(options['callback_plugins'])
     result = run(command, env=env, cwd=workspace.folder)
     result.outputs = workspace.read_outputs()
     return result
 
 
-def inventory(wanted, workspace):
+def inventory_path(wanted, workspace):
     """What to give to -i: hosts with a comma, or a file (in the hook's folder)."""
-    if not wanted:
-        return INVENTORY
     return wanted if ',' in wanted else os.path.join(workspace.folder, wanted)
 
 
 if __name__ == '__main__':
-    main(deploy, 'ansible')
+    main(deploy, 'ansible', OPTIONS)

@@ -5,6 +5,7 @@
 from heat_hook import UTF8_LOCALE, main, program, run
 
 VENV = '/opt/stack/venvs/heat-agent/bin'
+OPTIONS = ()
 
 
 def deploy(deployment, workspace):
@@ -15,4 +16,4 @@ def deploy(deployment, workspace):
 
 
 if __name__ == '__main__':
-    main(deploy, 'apply-config')
+    main(deploy, 'apply-config', OPTIONS)

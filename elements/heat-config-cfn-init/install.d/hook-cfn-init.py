@@ -21,6 +21,7 @@ from heat_hook import (
 )
 
 FOLDER = os.environ.get('HEAT_CFN_INIT_LAST_METADATA_DIR') or '/var/cache/heat-cfntools'
+OPTIONS = ()
 
 
 def deploy(deployment: Deployment, workspace: Workspace) -> Result:
@@ -41,4 +42,4 @@ def deploy(deployment: Deployment, workspace: Workspace) -> Result:
 
 
 if __name__ == '__main__':
-    main(deploy, 'cfn-init')
+    main(deploy, 'cfn-init', OPTIONS)

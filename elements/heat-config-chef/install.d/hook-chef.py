@@ -23,16 +23,31 @@ from heat_hook import (
     run,
     write_file,
 )
+from heat_options import Option
 
 VENDORS = '/opt/chef/bin', '/opt/cinc/bin'
+OPTIONS = (
+    Option(
+        'kitchen',
+        'string',
+        'The address of a git repository with cookbooks, roles and environments. Each deployment '
+        'clones it anew; the old clone gives way to a complete new one only.',
+    ),
+    Option(
+        'kitchen_path',
+        'string',
+        'Where the kitchen is; ``/var/lib/heat-config/heat-config-chef/kitchen`` by default. '
+        'Without ``kitchen`` it has to be there already.',
+    ),
+)
 
 
 def deploy(deployment, workspace):
     client = program('chef-client', 'cinc-client', variable='HEAT_CHEF_CMD', folders=VENDORS)
     run_list = parse_run_list(deployment.config)
     options = deployment.options
-    kitchen_path = options.get('kitchen_path') or os.path.join(workspace.folder, 'kitchen')
-    if options.get('kitchen'):
+    kitchen_path = options['kitchen_path'] or os.path.join(workspace.folder, 'kitchen')
+    if options['kitchen']:
         cloned = fetch_kitchen(options['kitchen'], kitchen_path)
         if cloned.status_code:
             return cloned
@@ -113,4 +128,4 @@ def ruby(text):
 
 
 if __name__ == '__main__':
-    main(deploy, 'chef')
+    main(deploy, 'chef', OPTIONS)

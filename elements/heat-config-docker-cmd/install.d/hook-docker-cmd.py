@@ -5,10 +5,12 @@
 from heat_containers import docker
 from heat_hook import Deployment, Result, Workspace, main
 
+OPTIONS = ()
+
 
 def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     return docker().deploy(deployment)
 
 
 if __name__ == '__main__':
-    main(deploy, 'docker-cmd')
+    main(deploy, 'docker-cmd', OPTIONS)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FILE = 'docker-compose.yml'
 NEW_FILE = '.docker-compose.new.yml'
+OPTIONS = ()
 
 
 class Project:
@@ -145,4 +146,4 @@ def deploy(deployment: Deployment, workspace: Workspace) -> Result:
 
 
 if __name__ == '__main__':
-    main(deploy, 'docker-compose')
+    main(deploy, 'docker-compose', OPTIONS)

@@ -28,6 +28,7 @@ LEGACY_CHECK = os.environ.get(
     'HEAT_HIERA_ELEMENT_CHECK_CMD',
     'os-apply-config --key hiera.datafiles --type raw --key-default empty',
 )
+OPTIONS = ()
 
 
 def deploy(deployment, workspace):
@@ -113,4 +114,4 @@ RENDERERS = {'3': hiera_3, '5': hiera_5}
 
 
 if __name__ == '__main__':
-    main(deploy, 'hiera')
+    main(deploy, 'hiera', OPTIONS)

@@ -6,10 +6,20 @@ import json
 import os
 
 from heat_hook import BAD_DATA, HookError, Result, main, make_folder, write_file
+from heat_options import Option
+
+OPTIONS = (
+    Option(
+        'mode',
+        'mode',
+        "The files' mode. By default a file that exists keeps its mode, and a new one has "
+        '``0644``. A file that exists keeps its owner in any case.',
+    ),
+)
 
 
 def deploy(deployment, workspace):
-    mode = file_mode(deployment.options.get('mode'))
+    mode = deployment.options['mode']
     files = deployment.mapping()
     for path in files:
         if not os.path.isabs(path):
@@ -18,21 +28,6 @@ def deploy(deployment, workspace):
         text = json.dumps(data, indent=4, sort_keys=True, separators=(',', ': '))
         replace(os.path.realpath(path), text, mode)
     return Result()
-
-
-def file_mode(wanted):
-    """The option `mode`, octal digits, as a number; None if it is not set."""
-    if wanted is None:
-        return None
-    try:
-        mode = int(str(wanted), 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o777:
-        raise HookError(
-            f'The option mode must be a text such as "0640", and is {wanted!r}.', BAD_DATA
-        )
-    return mode
 
 
 def replace(path, text, mode):
@@ -49,4 +44,4 @@ def replace(path, text, mode):
 
 
 if __name__ == '__main__':
-    main(deploy, 'json-file')
+    main(deploy, 'json-file', OPTIONS)

@@ -28,6 +28,7 @@ from heat_hook import (
     run,
     write_file,
 )
+from heat_options import Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
 MANIFESTS = (
     os.environ.get('HEAT_KUBELET_MANIFESTS')
     or '/var/lib/heat-config/heat-config-kubelet/kubelet-manifests'
+)
+OPTIONS = (
+    Option('poll_period', 'number', 'Seconds between two looks at the containers.', 5),
+    Option('images_timeout', 'number', 'Seconds until all images must be there.', 600),
+    Option('containers_timeout', 'number', 'Further seconds until all containers must run.', 120),
 )
 # What tells a resource of a stack from all others.
 RESOURCE = ('deploy_stack_id', 'deploy_resource_name')
@@ -166,23 +172,11 @@ def wait(
         time.sleep(period)
 
 
-def seconds(deployment: Deployment, name: str, default: float) -> float:
-    """An option that is a number of seconds."""
-    value = deployment.options.get(name)
-    try:
-        return default if value is None else float(value)
-    except (TypeError, ValueError):
-        raise HookError(f'The option {name} must be a number of seconds.', BAD_DATA)
-
-
 def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     pod = pod_of(deployment) if deployment.action != 'DELETE' else None
     if not pod:
         remove_previous(deployment)
         return Result()
-    period = seconds(deployment, 'poll_period', 5)
-    images_timeout = seconds(deployment, 'images_timeout', 600)
-    containers_timeout = seconds(deployment, 'containers_timeout', 120)
     runtime = Runtime(program('crictl', variable='HEAT_CRICTL_CMD'), deployment.id)
     names = [str(container['name']) for container in pod['spec']['containers']]
 
@@ -191,11 +185,13 @@ def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     path = os.path.join(MANIFESTS, file_name(deployment.id) + '.json')
     write_file(path, json.dumps(pod, indent=2, default=str))
     log(f'waiting for {", ".join(names)}')
+    options = deployment.options
+    period = options['poll_period']
     # A container exists once its image is there.
-    wait(runtime, names, images_timeout, period, running=False)
-    wait(runtime, names, containers_timeout, period, running=True)
+    wait(runtime, names, options['images_timeout'], period, running=False)
+    wait(runtime, names, options['containers_timeout'], period, running=True)
     return Result(stdout=f'Running: {", ".join(names)}\n')
 
 
 if __name__ == '__main__':
-    main(deploy, 'kubelet')
+    main(deploy, 'kubelet', OPTIONS)

@@ -5,10 +5,12 @@
 from heat_containers import podman
 from heat_hook import Deployment, Result, Workspace, main
 
+OPTIONS = ()
+
 
 def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     return podman().deploy(deployment)
 
 
 if __name__ == '__main__':
-    main(deploy, 'podman')
+    main(deploy, 'podman', OPTIONS)

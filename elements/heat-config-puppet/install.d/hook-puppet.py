@@ -14,18 +14,42 @@ from heat_hook import (
     echo,
     file_name,
     fqdn,
-    joined,
     main,
     make_folder,
     program,
     run,
     write_file,
 )
+from heat_options import Option
 
 LOGS = os.environ.get('HEAT_PUPPET_LOGDIR', '/var/run/heat-config/deployed')
 VERBOSE_LOGS = os.environ.get('HEAT_PUPPET_VERBOSE_LOGDIR', '/var/log/puppet')
 HIERA_DATA = os.environ.get('HEAT_PUPPET_HIERA_DATADIR', '/etc/puppet/hieradata')
 VENDOR = '/opt/puppetlabs/bin'
+OPTIONS = (
+    Option('enable_facter', 'boolean', 'The inputs are facts.', True, aliases=['use_facter']),
+    Option(
+        'enable_hiera',
+        'boolean',
+        'The inputs are data of Hiera.',
+        False,
+        aliases=['use_hiera'],
+    ),
+    Option('modulepath', 'list', 'The folders of modules.', separator=':'),
+    Option('tags', 'list', 'Apply only what has one of these tags.', separator=','),
+    Option(
+        'enable_debug',
+        'boolean',
+        'Run with ``--debug``, and keep that log in ``/var/log/puppet/heat-debug.log``.',
+        False,
+    ),
+    Option(
+        'enable_verbose',
+        'boolean',
+        'Run with ``--verbose``, and keep that log in ``/var/log/puppet/heat-verbose.log``.',
+        False,
+    ),
+)
 CHANGED = 2  # --detailed-exitcodes: it succeeded, and something is new
 
 
@@ -41,10 +65,10 @@ def deploy(deployment, workspace):
     ]
     options = deployment.options
     facts = {'fqdn': fqdn()} if fqdn() else {}
-    if options.get('enable_facter', True):
+    if options['enable_facter']:
         facts.update(deployment.inputs)
     facts['heat_outputs_path'] = workspace.outputs_path
-    if options.get('enable_hiera', False):
+    if options['enable_hiera']:
         facts['deploy_config_name'] = file_name(deployment.name)
         write_hiera_data(facts['deploy_config_name'], deployment.inputs)
     # A fact in the environment is always a text.
@@ -52,12 +76,12 @@ def deploy(deployment, workspace):
         name: value for name, value in facts.items() if not isinstance(value, (str, type(None)))
     }
 
-    if options.get('modulepath'):
-        command += ['--modulepath', joined(options['modulepath'], ':')]
-    if options.get('tags'):
-        command += ['--tags', joined(options['tags'])]
+    if options['modulepath']:
+        command += ['--modulepath', ':'.join(options['modulepath'])]
+    if options['tags']:
+        command += ['--tags', ','.join(options['tags'])]
     for level in 'debug', 'verbose':
-        if options.get('enable_' + level, False):
+        if options['enable_' + level]:
             make_folder(VERBOSE_LOGS)
             command += ['--' + level, '--logdest', f'{VERBOSE_LOGS}/heat-{level}.log']
     if structured:
@@ -123,4 +147,4 @@ def private(path, flags):
 
 
 if __name__ == '__main__':
-    main(deploy, 'puppet')
+    main(deploy, 'puppet', OPTIONS)

@@ -29,6 +29,7 @@ MINION_CONFIG = os.environ.get('SALT_MINION_CONFIG', '/etc/salt/minion')
 VENDOR = '/opt/saltstack/salt'
 # The answer is one JSON document, of no use without its beginning.
 ANSWER_LIMIT = 8 * 1024 * 1024
+OPTIONS = ()
 
 
 def deploy(deployment, workspace):
@@ -143,4 +144,4 @@ def run_order(item):
 
 
 if __name__ == '__main__':
-    main(deploy, 'salt')
+    main(deploy, 'salt', OPTIONS)

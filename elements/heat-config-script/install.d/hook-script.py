@@ -8,6 +8,8 @@ An output is what the script writes to the file
 
 from heat_hook import environment, main, run
 
+OPTIONS = ()
+
 
 def deploy(deployment, workspace):
     script = deployment.text()
@@ -24,4 +26,4 @@ def deploy(deployment, workspace):
 
 
 if __name__ == '__main__':
-    main(deploy, 'script')
+    main(deploy, 'script', OPTIONS)

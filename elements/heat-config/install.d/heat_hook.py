@@ -642,7 +642,11 @@ def _named(value: 'Any') -> 'Iterable[dict[str, Any]]':
     ]
 
 
-def main(deploy: 'Callable[[Deployment, Workspace], Result]', tool: str) -> None:
+def main(
+    deploy: 'Callable[[Deployment, Workspace], Result]',
+    tool: str,
+    options: 'Iterable[Any] | None' = None,
+) -> None:
     """Run a hook: a deployment on stdin, the response on stdout.
 
     Whatever happens is said in the response; the exit status is 0 when one
@@ -650,13 +654,22 @@ def main(deploy: 'Callable[[Deployment, Workspace], Result]', tool: str) -> None
 
     :param deploy: the hook's function; it may raise :class:`HookError`.
     :param tool: the hook's name; its element is ``heat-config-<tool>``.
+    :param options: the table of its options, each a heat_options.Option: the
+        deployment's are checked, and get their types. None for no check.
     """
     # From here on nothing but the response can reach the dispatcher's pipe,
     # not even a print in a child process.
     answer = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)
+    warnings = []
     try:
         deployment = Deployment(_read_json())
+        if options is not None:
+            import heat_options  # which imports this module
+
+            deployment.options, warnings = heat_options.read(options, deployment.options)
+            for warning in warnings:
+                log(warning)
         result = deploy(deployment, Workspace(tool, deployment))
     except HookError as error:
         message = str(error)
@@ -675,6 +688,7 @@ def main(deploy: 'Callable[[Deployment, Workspace], Result]', tool: str) -> None
         text = traceback.format_exc()
         log(text)
         result = Result(FAILED, stderr=text)
+    result.stderr = ''.join(warning + '\n' for warning in warnings) + result.stderr
     with answer:
         json.dump(result.response(), answer)
 
