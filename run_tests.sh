@@ -14,11 +14,16 @@ with tox (below .tox), and the system packages of bindep.txt, which are installe
 if that is allowed (as root, or with sudo that asks for no password) and named if not.
 
 levels (lint and unit if none is named)
-  --lint          how the code reads: dib-lint, shellcheck, ruff, yamllint and others
+  --lint          how the code reads: the linters of .pre-commit-config.yaml, and house rules
   --unit          each part by itself, against fake tools
+  --docs          the documentation, built as doc/build/html, and read in a browser
   --functional    hooks with the real tools that they drive
   --integration   a built image, booted as a server of a real Heat
   --all           all of these
+
+options
+  --coverage      also measure which lines and branches these levels run (--unit if none is
+                  named), in every process, and print that; pages: .tox/coverage/html
 
 FILTER            only the tests whose name matches one of these regular expressions
 
@@ -190,7 +195,7 @@ run_level() {
     since=$SECONDS
     say "$level: testing"
     # Many quick tests show as a dot each, few slow ones as a line each.
-    case $level in lint | unit) options=(--dots) ;; esac
+    case $level in lint | unit | docs) options=(--dots) ;; esac
     rm -f "$report"
     if ! "$runner/tox" run -qq -e "$level" -- --subunit "${filters[@]}" 2>>"$log" |
         tee "$logs/$level.subunit" |
@@ -206,6 +211,25 @@ run_level() {
         failures+=$(sed '$d' "$report")
     fi
     note "$level" $((SECONDS - since)) "$line"
+}
+
+# Has every Python process of the tests note which lines it runs.
+start_measuring() {
+    if ! "$runner/tox" run -q -e coverage -- start >"$logs/coverage.log" 2>&1; then
+        tail -n 20 "$logs/coverage.log" >&2
+        die 'could not set up coverage'
+    fi
+    export COVERAGE_PROCESS_START=$PWD/.tox/coverage/coveragerc
+}
+
+report_coverage() {
+    unset COVERAGE_PROCESS_START
+    since=$SECONDS
+    if "$runner/tox" run -qq -e coverage 2>&1 | tee "$logs/coverage.log"; then
+        note coverage $((SECONDS - since)) "$(grep -o 'TOTAL.*' "$logs/coverage.log")"
+    else
+        broken coverage "$logs/coverage.log"
+    fi
 }
 
 # has_tests LEVEL: whether the filters leave any; true if that cannot be told, so that it shows
@@ -229,20 +253,23 @@ finish() {
 
 levels=()
 filters=()
+coverage=false
 for argument in "$@"; do
     case $argument in
     -h | --help)
         usage
         exit
         ;;
-    --lint | --unit | --functional | --integration) levels+=("${argument#--}") ;;
-    --all) levels=(lint unit functional integration) ;;
+    --lint | --unit | --docs | --functional | --integration) levels+=("${argument#--}") ;;
+    --all) levels=(lint unit docs functional integration) ;;
+    --coverage) coverage=true ;;
     -*) die "unknown option $argument; see ./run_tests.sh --help" ;;
     *) filters+=("$argument") ;;
     esac
 done
 if [ ${#levels[@]} -eq 0 ]; then
     levels=(lint unit)
+    ! $coverage || levels=(unit)
 fi
 
 # What Python would leave beside an element's modules would travel into images.
@@ -256,9 +283,11 @@ trap finish EXIT
 set_up_runner
 set_up_packages "${levels[@]}"
 note 'tox, system packages' $((SECONDS - since)) ''
+! $coverage || start_measuring
 for level in "${levels[@]}"; do
     run_level "$level"
 done
+! $coverage || report_coverage
 if [ $((passed + failed + skipped)) -eq 0 ]; then
     die "no test matches ${filters[*]}"
 fi

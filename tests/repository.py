@@ -86,10 +86,6 @@ def is_shell(name: str) -> bool:
     )
 
 
-def is_yaml(name: str) -> bool:
-    return name.endswith(('.yaml', '.yml'))
-
-
 def on_servers(name: str) -> bool:
     """Whether a file belongs to what runs on a server, as against the build host or the tests."""
     return name.startswith(tuple(f'{folder}/' for folder in SERVER_FOLDERS))

@@ -21,6 +21,8 @@ import fixtures
 
 FAKE_TOOL = pathlib.Path(__file__).with_name('fake_tool.py')
 PLAIN_PYTHON = os.path.realpath(sys.executable)
+#: The same, but it says which lines it ran: tests.measure.
+MEASURING_PYTHON = pathlib.Path(__file__).resolve().parent.parent / '.tox/coverage/bin/python'
 PathLike = Union[str, 'os.PathLike[str]']
 
 
@@ -81,12 +83,21 @@ class Sandbox(fixtures.Fixture):
             (self.root / name).mkdir()
         # Or hooks would extend PATH by the folders of the machine.
         (self.root / 'heat-agent').write_text('PATH=\n')
-        (self.bin / 'python3').symlink_to(PLAIN_PYTHON)
+        self._provide_python()
         self.announce('sh')
         if self._guard:
             self._guard_processes()
         else:
             self.env['PATH'] += os.pathsep + os.environ['PATH']
+
+    def _provide_python(self) -> None:
+        if 'COVERAGE_PROCESS_START' not in os.environ:
+            (self.bin / 'python3').symlink_to(PLAIN_PYTHON)
+            return
+        # Through a link it would not find the one package that it has.
+        self.env['COVERAGE_PROCESS_START'] = os.environ['COVERAGE_PROCESS_START']
+        (self.bin / 'python3').write_text(f'#!/bin/sh\nexec {MEASURING_PYTHON} "$@"\n')
+        (self.bin / 'python3').chmod(0o755)
 
     def _guard_processes(self) -> None:
         start = subprocess.Popen.__init__

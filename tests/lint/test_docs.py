@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documentation and the release notes build without a warning."""
+"""The documentation builds without a warning."""
 
 import re
+import shutil
 import sys
 
 from tests import base, repository
@@ -56,6 +57,26 @@ class DocumentationTest(base.TestCase):
         self.assertEqual(0, done.status, '\n'.join(complaints))
         self.assertTrue((self.root / 'html/index.html').exists())
 
-    def test_reno_has_nothing_to_say(self):
-        done = self.run_program(['reno', '--quiet', 'lint', base.ROOT], cwd=base.ROOT)
+
+class ReleaseNoteTest(base.TestCase):
+    #: reno calls git.
+    guard_processes = False
+
+    def test_a_new_one_passes_the_linters(self):
+        folder = self.root / 'releasenotes'
+        folder.mkdir()
+        shutil.copy(base.ROOT / 'releasenotes/config.yaml', folder)
+        done = self.run_program(['reno', 'new', 'a-hook'], cwd=self.root)
         self.assertEqual(0, done.status, done.stderr)
+        (note,) = folder.glob('notes/a-hook-*.yaml')
+        for command in (
+            ['init', '--quiet'],
+            ['add', '.'],
+            ['-c', 'user.name=a', '-c', 'user.email=a@example.org', 'commit', '-qm', 'a'],
+        ):
+            self.assertEqual(0, self.run_program(['git', *command], cwd=self.root).status)
+        done = self.run_program(['reno', '--quiet', 'lint'], cwd=self.root)
+        self.assertEqual((0, '', ''), done)
+        done = self.run_program(['yamllint', '--strict', '-c', base.ROOT / '.yamllint', note])
+        self.assertEqual((0, '', ''), done)
+        self.assertEqual('# SPDX-License-Identifier: Apache-2.0', note.read_text().split('\n')[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python files, found by their suffix or first line."""
+"""Python files that run on servers."""
 
 import ast
 import sys
@@ -10,21 +10,6 @@ load_tests = base.load_scenarios
 
 OLDEST_PYTHON = interpreters.present().get('{}.{}'.format(*interpreters.OLDEST))
 COMPILE = 'import sys; compile(open(sys.argv[1], encoding="utf-8").read(), sys.argv[1], "exec")'
-
-
-class PythonTest(base.TestCase):
-    def ruff(self, *command):
-        """Run ruff over all of the project's Python files, and expect no complaint."""
-        self.announce('ruff')
-        names = [name for name in repository.files() if repository.is_python(name)]
-        done = self.run_program(['ruff', *command, '--no-cache', *names], cwd=base.ROOT)
-        self.assertEqual(0, done.status, done.stdout + done.stderr)
-
-    def test_ruff_has_nothing_to_say(self):
-        self.ruff('check', '--output-format=concise')
-
-    def test_it_is_formatted_as_ruff_does(self):
-        self.ruff('format', '--check')
 
 
 class ServerPythonTest(base.TestCase):

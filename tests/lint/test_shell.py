@@ -1,25 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shell scripts, found by their suffix or first line."""
+"""Shell scripts, found by their suffix or first line: what shellcheck does not ask for."""
 
 from tests import base, repository
 
 load_tests = base.load_scenarios
-
-
-class ShellTest(base.TestCase):
-    scenarios = repository.scenarios(repository.is_shell)
-
-    def test_shellcheck_has_nothing_to_say(self):
-        self.announce('shellcheck')
-        options = []
-        if not repository.interpreter(self.name):
-            # Sourced by diskimage-builder, which uses the variables that such a file sets.
-            options = ['--shell=bash', '--exclude=SC2034']
-        done = self.run_program(
-            ['shellcheck', '--external-sources', '--source-path=SCRIPTDIR', *options, self.name],
-            cwd=base.ROOT,
-        )
-        self.assertEqual(0, done.status, done.stdout + done.stderr)
 
 
 class ProgramTest(base.TestCase):

@@ -12,7 +12,7 @@ class RunTestsTest(base.TestCase):
     def test_help_names_every_level(self):
         done = self.run_program([base.ROOT / 'run_tests.sh', '--help'])
         self.assertEqual((0, ''), (done.status, done.stderr))
-        for level in ('lint', 'unit', 'functional', 'integration', 'all'):
+        for level in ('lint', 'unit', 'docs', 'functional', 'integration', 'all', 'coverage'):
             self.assertIn(f'--{level} ', done.stdout)
 
     def test_an_unknown_option_is_refused_before_anything_is_set_up(self):
