@@ -6,6 +6,8 @@
 set -eu -o pipefail
 
 here=$(dirname "$(readlink -f "$0")")
+# Where links are not kept, as in wheels, test-image/ holds a copy.
+[ -d "$here/imagebuild" ] || here=$(dirname "$here")
 case $(basename "$0") in
     build-heat-test-image*) program=imagebuild.test_image ;;
     *) program=imagebuild.agent_image ;;

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Optional
 
 from gating import checkout, pip_index
 from imagebuild import ending, tools
@@ -94,7 +95,6 @@ def parser() -> argparse.ArgumentParser:
         '--heat-templates',
         metavar='DIR',
         type=pathlib.Path,
-        default=ROOT,
         help=f'use {ENVIRONMENT} of that tree instead of this one',
     )
     options.add_argument(
@@ -113,6 +113,13 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def environment(options: argparse.Namespace) -> pathlib.Path:
+    """Return the environment file that installs the agent."""
+    tree: Optional[pathlib.Path] = options.heat_templates
+    # Of this tree by its own path, for a package has no links.
+    return tree / ENVIRONMENT if tree else ROOT / 'boot-config' / ENVIRONMENT.name
+
+
 def minutes(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is no number of minutes")
@@ -124,9 +131,8 @@ def check(options: argparse.Namespace) -> None:
 
     :raises Refusal: it is not.
     """
-    environment = options.heat_templates / ENVIRONMENT
-    if not environment.is_file():
-        raise Refusal(f'--heat-templates: there is no {environment}.')
+    if not environment(options).is_file():
+        raise Refusal(f'--heat-templates: there is no {environment(options)}.')
     if options.image and not options.image.is_file():
         raise Refusal(f'--image: there is no file {options.image}.')
     for path in options.checkout:
@@ -219,7 +225,7 @@ def run(options: argparse.Namespace, venv: pathlib.Path) -> bool:
                 scenario.Setting(
                     image=image.absolute(),
                     kind=options.kind,
-                    environment=options.heat_templates / ENVIRONMENT,
+                    environment=environment(options),
                     parameters=pip_index.parameters(index, '10.0.2.2', server.port),
                     under_test=wheels[: len(options.checkout)],
                     limit=60 * options.timeout,

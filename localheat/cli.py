@@ -25,7 +25,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
 
     :returns: the exit code: 0, or 1 when it failed, or that of the command given to "run"
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     # so that what was begun is cleaned up
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -37,7 +37,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
         return 128 + signal.SIGINT
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m localheat',
         description='A real Keystone and a real Heat on this machine, on loopback, with servers '

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sphinx: the READMEs of the project, its folders and its elements; the release notes."""
 
-project = 'heat-templates'
-copyright = 'the heat-templates contributors'
+project = 'heat-software-config'
+copyright = 'the heat-software-config contributors'
 extensions = ['reno.sphinxext']
 # Links lead to the folders themselves: what is not a README there is no page.
 exclude_patterns = ['elements/*/*/**', 'test-image/elements/*/*/**']
