@@ -30,6 +30,8 @@ class Agent(fixtures.Fixture):
         self._python = python
         self.folder = box.root / 'agent'
         self.hooks = self.folder / 'hooks'
+        #: What DISPATCHER starts.
+        self.dispatcher = self.hooks / 'heat_dispatcher.py'
         self.deployed = self.folder / 'deployed'
         self.old_deployed = self.folder / 'old-deployed'
         self.logs = self.folder / 'logs'
@@ -41,7 +43,9 @@ class Agent(fixtures.Fixture):
             shutil.copy(library, self.hooks)
         self.install_hook('script', SCRIPT_HOOK.read_text())
         for program in (ELEMENT / 'bin').iterdir():
-            (self.box.bin / program.name).symlink_to(program)
+            (self.box.bin / program.name).symlink_to(
+                self.hooks / program.resolve().name if program.is_symlink() else program
+            )
         if self._python:
             (self.box.bin / 'python3').unlink()
             (self.box.bin / 'python3').symlink_to(self._python)
@@ -75,7 +79,7 @@ class Agent(fixtures.Fixture):
 
     def run_again(self, *args: str, env: Optional[Mapping[str, str]] = None) -> sandbox.Completed:
         """Run the dispatcher on the deployments that there were."""
-        return self.box.run_script(DISPATCHER, *args, env=env)
+        return self.box.run([DISPATCHER, *args], env=env)
 
     def state(self, name: str) -> 'dict[str, Any]':
         """A deployment's state."""

@@ -84,7 +84,7 @@ class PromiseTestCase(base.TestCase):
     def start(self, *before: str) -> 'subprocess.Popen[bytes]':
         """Start the dispatcher; the process, the leader of its group."""
         return subprocess.Popen(
-            [*before, str(self.sandbox.bin / 'python3'), str(agent.DISPATCHER)],
+            [*before, str(self.sandbox.bin / 'python3'), str(self.agent.dispatcher)],
             env=self.sandbox.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -395,7 +395,7 @@ class MemoryTest(PromiseTestCase):
                 continue
             peak = re.search(r'VmHWM:\s+(\d+)', status)
             for word in command[1:2]:
-                if peak and os.path.basename(word) in ('55-heat-config', 'script'):
+                if peak and os.path.basename(word) in ('heat_dispatcher.py', 'script'):
                     found[os.path.basename(word)] = int(peak.group(1))
         return found
 
@@ -408,7 +408,7 @@ class MemoryTest(PromiseTestCase):
                 peaks[name] = max(peak, peaks[name])
             time.sleep(0.01)
         self.assertEqual(0, self.heat.bodies('one')[0]['deploy_status_code'])
-        self.assertEqual({'55-heat-config', 'script'}, set(peaks))
+        self.assertEqual({'heat_dispatcher.py', 'script'}, set(peaks))
         for name, peak in peaks.items():
             self.assertLess(peak, self.LIMIT, name)
 

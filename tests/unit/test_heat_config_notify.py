@@ -234,10 +234,6 @@ class FailureTest(NotifyTestCase):
             done=self.notify(self.deployment(), HEAT_CONFIG_NOTIFY_PATIENCE='long'),
         )
 
-    def test_without_its_library_it_says_so(self):
-        done = self.notify(self.deployment(), HEAT_CONFIG_HOOKS='')
-        self.assert_said(1, 'heat_notify.py is not beside the hooks', done=done)
-
     def test_usage(self):
         self.assertEqual(0, self.run_script(NOTIFY, '--help').status)
         done = self.run_script(NOTIFY)

@@ -68,8 +68,3 @@ class RebuildDeployedTest(base.TestCase):
     def test_usage(self):
         self.assertEqual(0, self.rebuild('--help').status)
         self.assertEqual(2, self.rebuild('x').status)
-
-    def test_without_the_libraries(self):
-        done = self.rebuild(env={'HEAT_CONFIG_HOOKS': '/no/such/folder'})
-        self.assertEqual(1, done.status)
-        self.assertIn('heat_deployed.py is not beside the hooks', done.stderr)

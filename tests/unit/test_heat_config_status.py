@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """heat-config-status: what the agent did, and what a stack waits for."""
 
-import importlib.machinery
-import importlib.util
+import importlib
 import json
 import os
 import signal
@@ -132,7 +131,7 @@ class DeploymentsTest(StatusTestCase):
     def test_a_state_that_only_root_may_read(self):
         """Told plainly, to those who are not root."""
         self.agent.run(self.script('one'))
-        status = load_status(self)
+        status = load(self, 'heat_status')
 
         def refuse(path):
             raise PermissionError(13, 'Permission denied', path)
@@ -319,31 +318,27 @@ class WhyTest(StatusTestCase):
 
 class AgentProcessTest(StatusTestCase):
     def test_the_agent_is_looked_for_among_the_processes(self):
-        status = load_status(self)
+        diagnosis = load(self, 'heat_diagnosis')
         for pid, words in (('1', 'init'), ('20', '/venv/bin/python\0/usr/bin/os-collect-config')):
             (self.root / 'proc' / pid).mkdir(parents=True)
             (self.root / 'proc' / pid / 'cmdline').write_text(words)
-        self.assertTrue(status.agent_finding(str(self.root / 'proc')).is_fine)
+        self.assertTrue(diagnosis.agent_finding(str(self.root / 'proc')).is_fine)
         (self.root / 'proc' / '20' / 'cmdline').write_text('vi\0os-collect-config.conf')
         self.fake('systemctl', {'stdout': 'failed\n', 'status': 3})
         self.useFixture(fixtures.EnvironmentVariable('PATH', str(self.sandbox.bin)))
         for name, value in self.sandbox.env.items():
             self.useFixture(fixtures.EnvironmentVariable(name, value))
-        finding = status.agent_finding(str(self.root / 'proc'))
+        finding = diagnosis.agent_finding(str(self.root / 'proc'))
         self.assertFalse(finding.is_fine)
         self.assertIn('is not running (systemd calls it failed)', finding.text)
 
 
-def load_status(test):
-    """The program as a module, which works with the test's agent."""
+def load(test, name):
+    """A module of the program, which works with the test's agent."""
     libraries = {path.stem for path in (agent.ELEMENT / 'install.d').glob('heat_*.py')}
-    test.useFixture(fixtures.EnvironmentVariable('HEAT_CONFIG_HOOKS', str(test.agent.hooks)))
     test.useFixture(fixtures.EnvironmentVariable('HEAT_CONFIG_DEPLOYED', str(test.agent.deployed)))
-    test.addCleanup(sys.path.__setitem__, slice(None), list(sys.path))
-    for name in libraries:
-        test.addCleanup(sys.modules.pop, name, None)
-        sys.modules.pop(name, None)
-    loader = importlib.machinery.SourceFileLoader('heat_config_status', str(PROGRAM))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
+    test.useFixture(fixtures.MonkeyPatch('sys.path', [str(test.agent.hooks), *sys.path]))
+    for library in libraries:
+        test.addCleanup(sys.modules.pop, library, None)
+        sys.modules.pop(library, None)
+    return importlib.import_module(name)

@@ -23,28 +23,16 @@ import json
 import os
 import time
 
-from heat_hook import Deployment, file_name, log, make_folder, write_file
+from heat_files import file_name, load, make_folder, remove, touch, write_file
+from heat_hook import Deployment
+from heat_log import LOGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
-HOOK_FOLDERS = [
-    folder
-    for folder in (
-        os.environ.get('HEAT_CONFIG_HOOKS'),
-        '/usr/libexec/heat-config/hooks',
-        '/var/lib/heat-config/hooks',
-    )
-    if folder
-]
 FOLDER = os.environ.get('HEAT_CONFIG_DEPLOYED') or '/var/lib/heat-config/deployed'
 OLD_FOLDER = os.environ.get('HEAT_CONFIG_DEPLOYED_OLD') or '/var/run/heat-config/deployed'
-LOGS = (
-    os.environ.get('HEAT_CONFIG_LOGS')
-    or os.environ.get('HEAT_SCRIPT_LOGS')
-    or '/var/log/heat-config'
-)
 METADATA = os.environ.get('HEAT_SHELL_CONFIG') or '/var/run/heat-config/heat-config'
 
 # These describe a server, or are for people: no hook carries them out, and
@@ -56,14 +44,22 @@ GROUPS_WITHOUT_HOOK = ('os-apply-config', 'Heat::Ungrouped')
 PENDING, SENT, REFUSED, NONE, OBSOLETE = 'pending', 'sent', 'refused', 'none', 'obsolete'
 
 
-class Deployed:
-    """One deployment's files.
+class Record:
+    """A deployment, and what became of it.
+
+    It is read once, from the metadata or with :meth:`load` from its files, and
+    what changes is written through to these.
 
     :param name: the files' name without the ending.
+    :param data: the deployment, as Heat sends it.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, data: 'dict[str, Any]') -> None:
         self.name = name
+        self.data = data
+        self.deployment = Deployment(data)
+        self.response = {}
+        self.state = {}
         path = os.path.join(FOLDER, name)
         self.deployment_path = path + '.json'
         self.response_path = path + '.notify.json'
@@ -73,16 +69,23 @@ class Deployed:
         self.log_path = os.path.join(LOGS, name + '.log')
 
     @classmethod
-    def of(cls, deployment: 'dict[str, Any]') -> 'Deployed':
-        name = str(deployment.get('id') or '')
+    def of(cls, data: 'dict[str, Any]') -> 'Record':
+        """A deployment of the metadata, of which nothing need be on record."""
+        name = str(data.get('id') or '')
         # With a dot it could be one of another's files: x.notify.json is x's.
-        return cls(file_name(name if '.' not in name else '/' + name))
+        return cls(file_name(name if '.' not in name else '/' + name), data)
 
     @classmethod
-    def all(cls) -> 'Iterator[Deployed]':
-        for name in sorted(os.listdir(FOLDER)):
-            if name.endswith('.json') and not name.endswith('.notify.json'):
-                yield cls(name[: -len('.json')])
+    def load(cls, name: str) -> 'Record':
+        """What is on record."""
+        record = cls(name, load(os.path.join(FOLDER, name + '.json')))
+        record.response = load(record.response_path)
+        record.load_state()
+        return record
+
+    def load_state(self) -> None:
+        """Read what another dispatcher may have changed."""
+        self.state = load(self.state_path)
 
     def is_taken_up(self) -> bool:
         return os.path.exists(self.deployment_path)
@@ -94,21 +97,19 @@ class Deployed:
         """Left by an agent that kept no state, and may have signalled."""
         return not os.path.exists(self.state_path)
 
-    @property
-    def deployment(self) -> 'dict[str, Any]':
-        return load(self.deployment_path)
+    def is_pending(self) -> bool:
+        """Whether Heat is still to be told."""
+        return self.state.get('signal', PENDING) == PENDING
 
-    @property
-    def response(self) -> 'dict[str, Any]':
-        return load(self.response_path)
-
-    @property
-    def state(self) -> 'dict[str, Any]':
-        return load(self.state_path)
+    def narrow(self, group: 'Any', config: 'Any') -> None:
+        """Of a component, leave what the action at hand needs."""
+        self.data = dict(self.data, group=group, config=config)
+        self.deployment = Deployment(self.data)
 
     def update(self, **changes: 'Any') -> None:
         """Change some values of the state."""
-        text = dump(dict(self.state, **changes))
+        self.state.update(changes)
+        text = dump(self.state)
         try:
             write_file(self.state_path, text)
         except OSError:
@@ -118,16 +119,17 @@ class Deployed:
                 file.write(text)
                 file.truncate()
 
-    def take_up(self, deployment: 'dict[str, Any]') -> None:
+    def take_up(self) -> None:
         """From here on the deployment's hook counts as run.
 
         :raises OSError: when that cannot be recorded.
         """
         for path in (self.response_path, self.reboot_path):
             remove(path)
+        self.state = dict(self._description(), started=now())
         try:
-            write_file(self.state_path, dump(dict(description(deployment), started=now())))
-            write_file(self.deployment_path, dump(deployment), durable=True)
+            write_file(self.state_path, dump(self.state))
+            write_file(self.deployment_path, dump(self.data), durable=True)
         except OSError:
             # Heat is going to be told of a failure, so it must not run later on.
             touch(self.state_path)
@@ -136,10 +138,10 @@ class Deployed:
 
     def finish(self, response: 'dict[str, Any]') -> None:
         """Keep the response before anyone is told of it."""
-        response = dict({'deploy_status_code': 0}, **response)
+        self.response = dict({'deploy_status_code': 0}, **response)
         # First what nobody looks at until there is a response.
-        self.update(finished=now(), status_code=response['deploy_status_code'])
-        write_file(self.response_path, dump(response), durable=True)
+        self.update(finished=now(), status_code=self.response['deploy_status_code'])
+        write_file(self.response_path, dump(self.response), durable=True)
 
     def finish_unrecorded(self, state: 'dict[str, Any]') -> None:
         """Keep, on a full disk, that Heat knows what there was no room to keep.
@@ -149,22 +151,29 @@ class Deployed:
         touch(self.response_path)
         self.update(finished=now(), **state)
 
-    def mark_as_done(self, deployment: 'dict[str, Any]') -> None:
+    def mark_as_done(self) -> None:
         """Keep the deployment from running, and Heat from being told anything."""
         write_file(self.response_path, dump({}))
-        write_file(self.state_path, dump(dict(description(deployment), signal=NONE)))
-        write_file(self.deployment_path, dump(deployment), durable=True)
+        self.state = dict(self._description(), signal=NONE)
+        write_file(self.state_path, dump(self.state))
+        write_file(self.deployment_path, dump(self.data), durable=True)
+
+    def _description(self) -> 'dict[str, Any]':
+        """What a state says from the beginning."""
+        deployment = self.deployment
+        return {
+            'id': deployment.id,
+            'name': deployment.name,
+            'group': deployment.group,
+            'action': deployment.action,
+        }
 
 
-def description(deployment: 'dict[str, Any]') -> 'dict[str, Any]':
-    """What a deployment's state says from the beginning."""
-    described = Deployment(deployment)
-    return {
-        'id': described.id,
-        'name': described.name,
-        'group': described.group,
-        'action': described.action,
-    }
+def records() -> 'Iterator[Record]':
+    """All that is on record."""
+    for name in sorted(os.listdir(FOLDER)):
+        if name.endswith('.json') and not name.endswith('.notify.json'):
+            yield Record.load(name[: -len('.json')])
 
 
 def prepare() -> None:
@@ -228,14 +237,9 @@ def metadata() -> 'list[Any]':
     return deployments
 
 
-def load(path: str) -> 'dict[str, Any]':
-    """The JSON object in a file; an empty one where there is none."""
-    try:
-        with open(path, 'rb') as file:
-            value = json.loads(file.read().decode('utf-8'))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def is_deployment(data: 'Any') -> bool:
+    """Whether an item of the metadata is one, and can be told from others."""
+    return isinstance(data, dict) and bool(data.get('id'))
 
 
 def dump(value: 'dict[str, Any]') -> str:
@@ -244,20 +248,3 @@ def dump(value: 'dict[str, Any]') -> str:
 
 def now() -> str:
     return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
-
-
-def touch(path: str) -> None:
-    """Make a file if it is not there; an empty one needs no room on the disk."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-
-
-def remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-
-
-def say(message: str) -> None:
-    """Log to stderr, which the agent passes on to the journal."""
-    log('heat-config: ' + message)

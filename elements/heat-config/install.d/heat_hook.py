@@ -4,7 +4,8 @@
 The file lies beside the hooks (/var/lib/heat-config/hooks), so that
 ``import heat_hook`` works with whichever interpreter runs the hook.  It needs
 nothing but the standard library of Python 3.6 or later, and is ASCII because
-it travels in user data.
+it travels in user data.  It is the one door to the library: what hooks use of
+heat_process and heat_files has its name here, too.
 
 A hook is a function that takes a deployment and a workspace, and one line::
 
@@ -20,51 +21,69 @@ stdout, which holds the declared outputs, ``deploy_stdout``,
 ``deploy_stderr`` and ``deploy_status_code``, where 0 means success.
 """
 
-import errno
 import json
 import os
-import selectors
-import signal
-import subprocess
 import sys
-import time
+
+from heat_files import file_name, make_folder, sync_folder, write_file
+from heat_process import (
+    BAD_DATA,
+    FAILED,
+    NOT_EXECUTABLE,
+    NOT_FOUND,
+    OUTPUT_LIMIT,
+    TIMED_OUT,
+    HookError,
+    Result,
+    Tail,
+    echo,
+    encode,
+    log,
+    program,
+    run,
+)
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # typing would cost each hook's start some milliseconds
+if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Mapping
 
-FAILED = 1
-BAD_DATA = 65  # sysexits.h: EX_DATAERR
-TIMED_OUT = 124  # as timeout(1)
-NOT_EXECUTABLE = 126  # as the shell, and the next
-NOT_FOUND = 127
-
-# Heat takes at most 1 MiB for a whole signal.
-OUTPUT_LIMIT = 512 * 1024
-CHUNK = 64 * 1024
+__all__ = [
+    'BAD_DATA',
+    'CREDENTIALS',
+    'FAILED',
+    'NOT_EXECUTABLE',
+    'NOT_FOUND',
+    'OUTPUT_LIMIT',
+    'TIMED_OUT',
+    'UTF8_LOCALE',
+    'Deployment',
+    'HookError',
+    'Result',
+    'Tail',
+    'Workspace',
+    'as_text',
+    'as_yaml',
+    'echo',
+    'environment',
+    'file_name',
+    'fqdn',
+    'joined',
+    'json_type',
+    'log',
+    'main',
+    'make_folder',
+    'program',
+    'run',
+    'sync_folder',
+    'write_file',
+]
 
 # The agent runs in the locale C, in which some tools cannot read their files.
 UTF8_LOCALE = {'LC_ALL': 'C.UTF-8'}
 
-# A system's service gets of these what its unit names: no HOME, and a PATH that may be short.
-FOLDERS = ('/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin')
-SETTINGS = os.environ.get('HEAT_AGENT_SETTINGS') or '/etc/default/heat-agent'
-
 # What Heat gives the agent to signal with.  Tools have no use for them, and
 # whatever a tool knows it may log.
 CREDENTIALS = ('deploy_password', 'deploy_signal_id')
-
-
-class HookError(Exception):
-    """The deployment failed; the message is for the person who wrote it.
-
-    :param message: what is wrong and what to do.
-    :param status_code: the deployment's status code, not 0.
-    """
-
-    def __init__(self, message: str, status_code: int = FAILED) -> None:
-        super().__init__(message)
-        self.status_code = status_code
 
 
 class Deployment:
@@ -198,322 +217,7 @@ class Workspace:
                 BAD_DATA,
             )
         # Bytes, so that the locale has no say in it.
-        return _encode(f'{self.outputs_path}.{name}')
-
-
-class Result:
-    """What a tool, or a hook, came to.
-
-    :param status_code: 0 for success.
-    :param stdout: what it printed.
-    :param stderr: what it printed as errors.
-    :param outputs: the values of the deployment's outputs, by name.
-    :param timed_out: whether :func:`run` ended it for its time.
-    """
-
-    def __init__(
-        self,
-        status_code: int = 0,
-        stdout: str = '',
-        stderr: str = '',
-        outputs: 'Mapping[str, Any] | None' = None,
-        timed_out: bool = False,
-    ) -> None:
-        self.status_code = status_code
-        self.stdout = stdout
-        self.stderr = stderr
-        self.outputs = dict(outputs or {})
-        self.timed_out = timed_out
-
-    def response(self) -> 'dict[str, Any]':
-        """The object that Heat expects in a signal."""
-        return dict(
-            self.outputs,
-            deploy_stdout=self.stdout,
-            deploy_stderr=self.stderr,
-            deploy_status_code=self.status_code,
-        )
-
-
-class Tail:
-    """The end of a stream, in bounded memory.
-
-    :param limit: how many bytes to keep.
-    """
-
-    def __init__(self, limit: int = OUTPUT_LIMIT) -> None:
-        self._limit = limit
-        self._kept = bytearray()
-        self._cut = 0
-
-    def write(self, data: bytes) -> None:
-        self._kept += data
-        excess = len(self._kept) - self._limit
-        if excess > 0:
-            del self._kept[:excess]
-            self._cut += excess
-
-    def text(self) -> str:
-        """What was kept, after a mark that says how much was not."""
-        text = self._kept.decode('utf-8', 'replace')
-        if self._cut:
-            text = f'[... {self._cut} bytes cut ...]\n{text}'
-        return text
-
-
-def log(message: str) -> None:
-    """Say something in the deployment's log."""
-    echo((message + '\n').encode('utf-8', 'backslashreplace'))
-
-
-def echo(data: bytes) -> None:
-    """Pass a tool's output on, so that it can be followed while it runs."""
-    try:
-        sys.stderr.buffer.write(data)
-        sys.stderr.buffer.flush()
-    except OSError:
-        pass  # whoever listened is gone, and the work goes on
-
-
-def program(*names: str, variable: str, folders: 'Iterable[str]' = ()) -> str:
-    """Where a tool's program lies.
-
-    :param names: what it may be called; the first that is there is taken.
-    :param variable: a variable of the environment that overrides all this,
-        such as ``HEAT_SALT_CMD``.
-    :param folders: to look through after PATH: vendors have their own.
-    :raises HookError: when it is nowhere.
-    """
-    if os.environ.get(variable):
-        return os.environ[variable]
-    for name in names:
-        for folder in [*os.get_exec_path(), *folders]:
-            path = os.path.join(folder, name)
-            if folder and os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-    raise HookError(f'{" or ".join(names)}: command not found.', NOT_FOUND)
-
-
-def run(
-    command: 'list[str]',
-    env: 'Mapping[str, str] | None' = None,
-    cwd: 'str | None' = None,
-    stdin: bytes = b'',
-    timeout: 'float | None' = None,
-    new_group: bool = False,
-    on_stdout: 'Callable[[bytes], None]' = echo,
-    on_stderr: 'Callable[[bytes], None]' = echo,
-    limit: int = OUTPUT_LIMIT,
-) -> Result:
-    """Run a command to its end, in bounded memory whatever it prints.
-
-    A process that it leaves behind, and that still holds its output, is not
-    waited for.
-
-    :param command: program and arguments.
-    :param env: variables to add to the environment.
-    :param cwd: the folder to run it in.
-    :param stdin: what it reads.
-    :param timeout: seconds until it is ended: SIGTERM, ten seconds, SIGKILL.
-    :param new_group: make it the leader of a session and process group; a
-        timeout then ends the whole group.
-    :param on_stdout: called with each piece of its output, as it comes.
-    :param on_stderr: called with each piece of its error output.
-    :param limit: how many bytes of its output the result keeps: the last.
-    :returns: its result; a command killed by signal N has the status 128+N,
-        as in a shell, and one that was ended for its time 124.
-    :raises HookError: when it cannot be started.
-    """
-    process = _start(command, env, cwd, new_group)
-    sinks = {
-        process.stdout: (on_stdout, Tail(limit)),
-        process.stderr: (on_stderr, Tail(OUTPUT_LIMIT)),
-    }
-    unread = memoryview(stdin)
-    signals = [] if timeout is None else [signal.SIGTERM, signal.SIGKILL]
-    deadline = time.monotonic() + (timeout or 0)
-    timed_out = False
-
-    def send(number: int) -> bool:
-        """Send a signal, or with 0 none; tell whether anyone was there to get it."""
-        try:
-            if new_group:
-                os.killpg(process.pid, number)
-            else:
-                os.kill(process.pid, number)
-        except OSError:
-            return False
-        return True
-
-    def is_running() -> bool:
-        if process.poll() is None:
-            return True
-        # Its leader may obey SIGTERM at once; the others of a group have ten seconds, too.
-        return timed_out and new_group and bool(signals) and send(0)
-
-    with selectors.DefaultSelector() as selector:
-
-        def close(stream: 'Any') -> None:
-            selector.unregister(stream)
-            stream.close()
-
-        for stream in sinks:
-            os.set_blocking(stream.fileno(), False)
-            selector.register(stream, selectors.EVENT_READ)
-        os.set_blocking(process.stdin.fileno(), False)
-        selector.register(process.stdin, selectors.EVENT_WRITE)
-        while is_running():
-            # Half a second: a process left behind may keep the pipes open,
-            # so that their end does not tell of the command's.
-            wait = 0.5
-            if signals:
-                wait = max(0, min(wait, deadline - time.monotonic()))
-            if process.returncode is not None:
-                time.sleep(min(wait, 0.05))
-            elif not selector.get_map():
-                try:
-                    process.wait(wait)
-                except subprocess.TimeoutExpired:
-                    pass
-            for key, _ in selector.select(wait) if selector.get_map() else ():
-                if key.fileobj is process.stdin:
-                    unread = _feed(process.stdin, unread)
-                    if not unread:
-                        close(process.stdin)
-                elif not _drain(key.fileobj, *sinks[key.fileobj]):
-                    close(key.fileobj)
-            if signals and time.monotonic() >= deadline:
-                timed_out = True
-                send(signals.pop(0))
-                deadline += 10
-        for stream in sinks:
-            # What full pipes hold at most; a process left behind may go on for ever.
-            for _ in range(16):
-                if not stream.closed and not _drain(stream, *sinks[stream]):
-                    close(stream)
-        for key in list(selector.get_map().values()):
-            close(key.fileobj)
-    status = process.returncode
-    if timed_out:
-        status = TIMED_OUT
-    elif status < 0:
-        status = 128 - status
-    return Result(status, *(tail.text() for _, tail in sinks.values()), timed_out=timed_out)
-
-
-def _start(
-    command: 'list[str]', env: 'Mapping[str, str] | None', cwd: 'str | None', new_group: bool
-) -> subprocess.Popen:
-    # Bytes, so that the locale (the agent's is C) has no say in it.
-    variables = dict(os.environb)
-    for name, value in login_variables().items():
-        variables[_encode(name)] = _encode(value)
-    try:
-        for name, value in (env or {}).items():
-            variables[_encode(name)] = _encode(value)
-        return subprocess.Popen(
-            [_encode(word) for word in command],
-            bufsize=0,
-            cwd=cwd,
-            env=variables,
-            start_new_session=new_group,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-    except FileNotFoundError:
-        if cwd and not os.path.isdir(cwd):
-            raise HookError(f'There is no folder {cwd}.')
-        if os.path.exists(command[0]):
-            raise HookError(
-                f'{command[0]} cannot run: the interpreter in its first line, '
-                f'{_first_line(command[0])!r}, is not there.',
-                NOT_EXECUTABLE,
-            )
-        raise HookError(f'{command[0]}: command not found.', NOT_FOUND)
-    except ValueError as error:  # a NUL, or '=' in a variable's name
-        raise HookError(
-            f'{command[0]} cannot be given its arguments and environment: {error}.', BAD_DATA
-        )
-    except OSError as error:
-        if error.errno == errno.ENOEXEC:
-            raise HookError(
-                f'{command[0]} cannot run: it is no program, and its first line, '
-                f'{_first_line(command[0])!r}, names no interpreter, as '
-                '"#!/bin/sh" would.',
-                NOT_EXECUTABLE,
-            )
-        if error.errno == errno.E2BIG:
-            raise HookError(
-                f'The inputs are too large for the environment of {command[0]}.', BAD_DATA
-            )
-        raise HookError(f'{command[0]} cannot run: {error.strerror}.', NOT_EXECUTABLE)
-
-
-def login_variables() -> 'dict[str, str]':
-    """What a login would set, and this process was started without.
-
-    :returns: those of HOME, USER, LOGNAME and SHELL that are not set, and a
-        PATH that has all of a system's folders.  The agent's settings
-        (/etc/default/heat-agent) come first.
-    """
-    found = {}
-    if not all(map(os.environ.get, ('HOME', 'USER', 'LOGNAME', 'SHELL'))):
-        import pwd  # seldom needed
-
-        try:
-            user = pwd.getpwuid(os.geteuid())
-            name, home, shell = user.pw_name, user.pw_dir, user.pw_shell
-        except KeyError:  # as in a container that runs as any number
-            name, home, shell = str(os.geteuid()), '', ''
-        if os.path.basename(shell) in ('', 'false', 'nologin'):
-            shell = '/bin/sh'
-        values = {'HOME': home or '/', 'USER': name, 'LOGNAME': name, 'SHELL': shell}
-        found = {name: value for name, value in values.items() if not os.environ.get(name)}
-    path = os.environ.get('PATH') or ''
-    missing = [folder for folder in FOLDERS if folder not in path.split(os.pathsep)]
-    if missing and not _settings_have_path():
-        found['PATH'] = os.pathsep.join(filter(None, [path, *missing]))
-    return found
-
-
-def _settings_have_path() -> bool:
-    try:
-        with open(SETTINGS, 'rb') as file:
-            return any(line.lstrip().startswith(b'PATH=') for line in file)
-    except OSError:
-        return False
-
-
-def _encode(text: str) -> bytes:
-    return text.encode('utf-8', 'surrogateescape')
-
-
-def _first_line(path: str) -> str:
-    with open(path, 'rb') as file:
-        return file.readline(80).decode('utf-8', 'replace').rstrip('\n')
-
-
-def _feed(stream: 'Any', data: memoryview) -> memoryview:
-    """Write what the pipe takes; return what is left."""
-    try:
-        return data[os.write(stream.fileno(), data[:CHUNK]) :]
-    except BlockingIOError:
-        return data
-    except BrokenPipeError:  # it does not care for its input
-        return data[:0]
-
-
-def _drain(stream: 'Any', sink: 'Callable[[bytes], None]', tail: Tail) -> bool:
-    """Read what is there, a chunk at most; tell whether there may be more."""
-    try:
-        data = os.read(stream.fileno(), CHUNK)
-    except BlockingIOError:
-        return True
-    tail.write(data)
-    if data:
-        sink(data)
-    return bool(data)
+        return encode(f'{self.outputs_path}.{name}')
 
 
 def environment(inputs: 'Mapping[str, Any]') -> 'dict[str, str]':
@@ -566,67 +270,6 @@ def json_type(value: 'Any') -> str:
         dict: 'map',
     }
     return names.get(type(value), type(value).__name__)
-
-
-def make_folder(path: str, mode: int = 0o700) -> None:
-    """Make a folder, and those above it that are missing, all with this mode."""
-    parent = os.path.dirname(path)
-    if parent and not os.path.isdir(parent):
-        make_folder(parent, mode)  # os.makedirs would leave these open to all
-    os.makedirs(path, mode=mode, exist_ok=True)
-
-
-def write_file(path: str, text: 'str | bytes', mode: int = 0o600, durable: bool = False) -> None:
-    """Write a file so that none ever sees half of it, nor with another mode.
-
-    :param durable: return only when it would survive a power cut.
-    """
-    # JSON can say half a character ("\ud800"), which no file can hold.
-    data = text.encode('utf-8', 'replace') if isinstance(text, str) else text
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f'.{name[:200]}.{os.getpid()}.tmp')
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with open(descriptor, 'wb') as file:
-            os.fchmod(descriptor, mode)
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    if durable:
-        sync_folder(folder)
-
-
-def sync_folder(path: str) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(path or '.', os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def file_name(text: str) -> str:
-    """A text from Heat as a file's name: itself where that is safe.
-
-    Anything that could leave the folder, hide or be too long is replaced by
-    a digest of it, so that different texts keep different names.
-    """
-    safe = text.replace('-', '').replace('_', '').replace('.', '')
-    if (
-        safe.isalnum()
-        and len(text) <= 120
-        and text[0] != '.'
-        and all(ord(character) < 128 for character in safe)
-    ):
-        return text
-    import hashlib  # seldom needed, and slow to load
-
-    return 'unsafe-' + hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]
 
 
 def _mapping(value: 'Any') -> 'dict[str, Any]':

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Signal a deployment's result to Heat.
 
@@ -15,7 +16,7 @@ Exit status:
   3  it was refused; another try will not help
 
 Environment:
-  HEAT_CONFIG_NOTIFY_PATIENCE  seconds to go on trying for (60)
+  HEAT_CONFIG_NOTIFY_PATIENCE  seconds to go on trying for (30)
   HEAT_CONFIG_VENV             the agents' virtual environment
                                (/opt/stack/venvs/heat-agent), of which
                                HEAT_SIGNAL and ZAQAR_SIGNAL use keystoneauth1
@@ -41,6 +42,7 @@ DELIVERED, UNREACHABLE, UNUSABLE, REFUSED = range(4)
 BODY_LIMIT = 1024 * 1024 - 1024
 ZAQAR_BODY_LIMIT = 256 * 1024 - 4096
 ZAQAR_TTL = 3600  # seconds for which Zaqar keeps the message
+PATIENCE = 30  # seconds to go on trying for
 REQUEST_TIMEOUT = 30  # seconds
 ANSWER_LIMIT = 64 * 1024  # bytes of an answer to read
 # Nothing that would have to be quoted, decoded or left out.
@@ -71,17 +73,16 @@ class Refused(Final):
 
 
 def deliver(
-    deployment: 'dict[str, Any]', response: 'dict[str, Any]', patience: float
+    inputs: 'dict[str, str]', response: 'dict[str, Any]', patience: float
 ) -> 'dict[str, Any]':
     """Signal a response, trying again for a while where that may help.
 
-    :param deployment: as Heat sends it.
+    :param inputs: the deployment's, as texts.
     :param response: what the hook answered.
     :param patience: seconds to go on trying for.
     :returns: what was sent, for the response may be too large for a signal.
     :raises SignalError: when it is not delivered.
     """
-    inputs = inputs_of(deployment)
     transport = transport_of(inputs)
     if transport == 'NO_SIGNAL':
         return response
@@ -109,13 +110,20 @@ def deliver(
 
 
 def inputs_of(deployment: 'dict[str, Any]') -> 'dict[str, str]':
-    """The values of a deployment's inputs, by name, without the nulls."""
+    """The values of a deployment's inputs, by name, as texts."""
     inputs = deployment.get('inputs')
-    return {
-        item['name']: as_text(item['value'])
-        for item in (inputs if isinstance(inputs, list) else [])
-        if isinstance(item, dict) and item.get('name') and item.get('value') is not None
-    }
+    return texts_of(
+        {
+            str(item['name']): item.get('value')
+            for item in (inputs if isinstance(inputs, list) else [])
+            if isinstance(item, dict) and item.get('name')
+        }
+    )
+
+
+def texts_of(inputs: 'dict[str, Any]') -> 'dict[str, str]':
+    """Inputs as texts, without the nulls."""
+    return {name: as_text(value) for name, value in inputs.items() if value is not None}
 
 
 def transport_of(inputs: 'dict[str, str]') -> str:
@@ -461,7 +469,7 @@ SENDERS: 'dict[str, tuple[Callable[[dict[str, str], dict[str, Any]], None], int]
 
 def patience_from_environment() -> float:
     """HEAT_CONFIG_NOTIFY_PATIENCE, in seconds."""
-    text = os.environ.get('HEAT_CONFIG_NOTIFY_PATIENCE') or '60'
+    text = os.environ.get('HEAT_CONFIG_NOTIFY_PATIENCE') or PATIENCE
     try:
         return max(0.0, float(text))
     except ValueError:
@@ -491,7 +499,7 @@ def main(arguments: 'list[str]') -> int:
         with open(arguments[0], 'rb') as file:
             deployment = read_object(arguments[0], file)
         deliver(
-            deployment,
+            inputs_of(deployment),
             read_object('the response on stdin', sys.stdin.buffer),
             patience_from_environment(),
         )
@@ -502,3 +510,7 @@ def main(arguments: 'list[str]') -> int:
         print(f'heat-config-notify: {error}', file=sys.stderr)
         return error.exit_status
     return DELIVERED
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files: written whole or not at all, and for nobody else's eyes."""
+
+import json
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def make_folder(path: str, mode: int = 0o700) -> None:
+    """Make a folder, and those above it that are missing, all with this mode."""
+    parent = os.path.dirname(path)
+    if parent and not os.path.isdir(parent):
+        make_folder(parent, mode)  # os.makedirs would leave these open to all
+    os.makedirs(path, mode=mode, exist_ok=True)
+
+
+def write_file(path: str, text: 'str | bytes', mode: int = 0o600, durable: bool = False) -> None:
+    """Write a file so that none ever sees half of it, nor with another mode.
+
+    :param durable: return only when it would survive a power cut.
+    """
+    # JSON can say half a character ("\ud800"), which no file can hold.
+    data = text.encode('utf-8', 'replace') if isinstance(text, str) else text
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f'.{name[:200]}.{os.getpid()}.tmp')
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with open(descriptor, 'wb') as file:
+            os.fchmod(descriptor, mode)
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    if durable:
+        sync_folder(folder)
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(path or '.', os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_name(text: str) -> str:
+    """A text from Heat as a file's name: itself where that is safe.
+
+    Anything that could leave the folder, hide or be too long is replaced by
+    a digest of it, so that different texts keep different names.
+    """
+    safe = text.replace('-', '').replace('_', '').replace('.', '')
+    if (
+        safe.isalnum()
+        and len(text) <= 120
+        and text[0] != '.'
+        and all(ord(character) < 128 for character in safe)
+    ):
+        return text
+    import hashlib  # seldom needed, and slow to load
+
+    return 'unsafe-' + hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]
+
+
+def load(path: str) -> 'dict[str, Any]':
+    """The JSON object in a file; an empty one where there is none."""
+    try:
+        with open(path, 'rb') as file:
+            value = json.loads(file.read().decode('utf-8'))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def touch(path: str) -> None:
+    """Make a file if it is not there; an empty one needs no room on the disk."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent says, and the deployments' logs."""
+
+import os
+
+from heat_files import make_folder
+from heat_process import echo, log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable
+
+LOGS = (
+    os.environ.get('HEAT_CONFIG_LOGS')
+    or os.environ.get('HEAT_SCRIPT_LOGS')
+    or '/var/log/heat-config'
+)
+LOG_LIMIT = 10 * 1024 * 1024  # bytes, then one older log is kept
+LINE_LIMIT = 8192  # bytes of a line that are held back until it ends
+
+
+def say(message: str) -> None:
+    """Log to stderr, which the agent passes on to the journal."""
+    log('heat-config: ' + message)
+
+
+class LiveLog:
+    """A hook's output as it comes: to the journal, and to a file of its own.
+
+    :param path: the file.
+    :param name: the deployment's name, for the journal.
+    :param secrets: what must not be seen in it.
+    """
+
+    def __init__(self, path: str, name: str, secrets: 'Iterable[str]') -> None:
+        self._prefix = f'heat-config: {name}: '.encode('utf-8', 'backslashreplace')
+        self._secrets = [secret.encode('utf-8', 'backslashreplace') for secret in secrets]
+        self._path = path
+        self._line = b''
+        self._file: Any = None
+
+    def __enter__(self) -> 'LiveLog':
+        try:
+            make_folder(os.path.dirname(self._path))
+            self._open()
+        except OSError as error:
+            self._close(error)
+        return self
+
+    def _open(self) -> None:
+        descriptor = os.open(
+            self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600
+        )
+        self._file = open(descriptor, 'ab', buffering=0)
+
+    def _close(self, error: 'OSError | None' = None) -> None:
+        """Go on without the file: no log is no reason to fail a deployment."""
+        if error:
+            say(f'no log in {self._path}: {error.strerror}')
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def write(self, data: bytes) -> None:
+        lines = (self._line + data).splitlines(True)
+        self._line = b''
+        if lines and not lines[-1].endswith(b'\n') and len(lines[-1]) < LINE_LIMIT:
+            self._line = lines.pop()
+        self._write_lines(lines)
+
+    def _write_lines(self, lines: 'list[bytes]') -> None:
+        for secret in self._secrets:
+            lines = [line.replace(secret, b'***') for line in lines]
+        echo(b''.join(self._prefix + line.rstrip(b'\r\n') + b'\n' for line in lines))
+        try:
+            if self._file and lines:
+                self._file.write(b''.join(lines))
+                if self._file.tell() > LOG_LIMIT:
+                    self._close()
+                    os.replace(self._path, self._path + '.1')
+                    self._open()
+        except OSError as error:
+            self._close(error)
+
+    def __exit__(self, *exception: 'Any') -> None:
+        if self._line:
+            self._write_lines([self._line])
+        self._close()
