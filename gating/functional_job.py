@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from gating import checkout, pip_index
+from heat_software_config import version
 from imagebuild import ending, tools
 from imagebuild.errors import Refusal
 from imagebuild.progress import Progress, clock
@@ -110,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
         type=pathlib.Path,
         help="keep the console's and the services' logs in a new folder",
     )
+    version.add_option(options)
     return options
 
 

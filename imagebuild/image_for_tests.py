@@ -20,16 +20,16 @@ environment:
 {command.ENVIRONMENT}
 examples:
   test-image/build-heat-test-image.sh --distro debian -o heat-test
-  DISTRO=fedora-heat-test DIB_RELEASE=42 test-image/build-heat-test-image.sh
+  DISTRO=fedora-heat-test DIB_RELEASE=44 test-image/build-heat-test-image.sh
 """
 
 
 def known() -> str:
     """The distributions and releases of which there are test images."""
     return '; '.join(
-        f'{distro.name}: {", ".join(distro.pythons)}'
-        for distro in distros.DISTROS.values()
-        if distro.pythons
+        f'{distro.name}: {", ".join(release.name for release in distro.with_test_images())}'
+        for distro in distros.known().values()
+        if distro.with_test_images()
     )
 
 
@@ -58,49 +58,48 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def system(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[distros.Distro, str]:
-    """Return the distribution and its release.
+def distribution(options: argparse.Namespace, environ: Mapping[str, str]) -> distros.Distro:
+    """Return the distribution, of whose release there is a test image.
 
-    :raises Refusal: there is no test image of these.
+    :raises Refusal: there is none.
     """
     name = options.distro or environ.get('DISTRO') or 'fedora'
     if name.endswith(SUFFIX):
         name = name[: -len(SUFFIX)]
-    if name == 'centos7':
-        raise Refusal(
-            'CentOS 7 came to its end in June 2024; its mirrors are gone, and '
-            'diskimage-builder does not build it any more. Use --distro centos, with '
-            '--release 9-stream or 10-stream.'
-        )
-    distro = distros.DISTROS.get(name)
-    if distro is None or not distro.pythons:
-        raise Refusal(f"There is no test image of '{name}'. Known are {known()}.")
-    release = options.release or environ.get('DIB_RELEASE') or distro.release
-    if release not in distro.pythons:
-        raise Refusal(f"There is no test image of {name} '{release}'. Known are {known()}.")
-    return distro, release
+    wanted = options.release or environ.get('DIB_RELEASE')
+    reason = ''
+    try:
+        distro = distros.by_name(name)
+        wanted, release = distros.find_release(distro, wanted)
+        if release and release.test_image:
+            return distro
+        if not distro.with_test_images():
+            wanted = None
+    except Refusal as refusal:
+        reason = f' {refusal}'
+    what = f"'{name}'" if wanted is None else f"{name} '{wanted}'"
+    raise Refusal(f'There is no test image of {what}.{reason} Test images: {known()}.')
 
 
-def make_recipe(options: argparse.Namespace, environ: Mapping[str, str]) -> recipe.Recipe:
+def recipe_for(options: argparse.Namespace, environ: Mapping[str, str]) -> recipe.Recipe:
     """Return the recipe that options and environment ask for.
 
     :raises Refusal: something is not known or not there.
     """
-    distro, release = system(options, environ)
-    return command.make_recipe(
+    distro = distribution(options, environ)
+    return command.image_recipe(
         options,
         environ,
         distro,
         [*distro.elements, distro.name + SUFFIX],
         recipe.elements_path(ELEMENTS, environ),
         f'{distro.name}{SUFFIX}-image',
-        release,
     )
 
 
 def run() -> None:
     options = parser().parse_args()
-    wanted = make_recipe(options, os.environ)
+    wanted = recipe_for(options, os.environ)
     if options.list_packages:
         print(*command.list_packages(wanted, os.environ), sep='\n')
     else:
