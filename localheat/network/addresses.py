@@ -6,7 +6,6 @@ PREFIX = 24
 # also what reaches the loopback of the machine on which the servers run
 GATEWAY = '10.0.2.2'
 DNS = '10.0.2.3'
-# nobody has it, so what is sent there gets lost
-NOBODY = '10.0.2.4'
+FIRST, LAST = '10.0.2.15', '10.0.2.254'
 METADATA = '169.254.169.254'
-ADDRESSES = [f'10.0.2.{number}' for number in range(15, 255)]
+PUBLIC_CIDR = '172.24.4.0/24'
