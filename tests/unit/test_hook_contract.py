@@ -25,6 +25,7 @@ TABLES = {
 #: By an option's kind, values that it cannot have, and some that it can.
 WRONG = {
     'boolean': ['maybe', 7, [True], {'a': True}],
+    'document': [5, True],
     'integer': ['many', 1.5, True, ['1'], {'a': 1}, -1],
     'list': [{'a': 1}, [['a']], [None], True],
     'map': ['a', ['a'], 5, True],
@@ -34,6 +35,7 @@ WRONG = {
 }
 RIGHT = {
     'boolean': [False, 'no'],
+    'document': ['a: 1', {'a': 1}, ['a']],
     'integer': [1, '1'],
     'list': ['a', ['a', 'b'], 5, []],
     'map': [{}, {'a': 1}],
@@ -266,7 +268,7 @@ class OptionsTest(ContractTestCase):
         for name in (self.option.name, *self.option.aliases):
             for value in [*self.option.choices] or RIGHT[self.option.kind]:
                 response = self.try_value(name, value)
-                self.assertNotIn(f'The option {self.option.name}', response['deploy_stderr'])
+                self.assertNotIn(f'{self.option.name} must be', response['deploy_stderr'])
                 self.assertNotIn('unknown', response['deploy_stderr'])
                 self.assertNotIn('Traceback', response['deploy_stderr'])
 

@@ -21,7 +21,7 @@ Of the same tables the READMEs' lists of options are made.
 import math
 import os
 
-from heat_hook import BAD_DATA, HookError, as_text, json_type
+from heat_hook import BAD_DATA, HookError, as_text, as_yaml, json_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing would cost each hook's start some milliseconds
@@ -136,6 +136,12 @@ def _integer(value: 'Any', option: Option) -> int:
     return int(number)
 
 
+def _document(value: 'Any', option: Option) -> str:
+    if not isinstance(value, (dict, list, str)):
+        raise TypeError
+    return as_yaml(value)
+
+
 def _list(value: 'Any', option: Option) -> 'list[str]':
     if isinstance(value, list):
         for item in value:
@@ -166,6 +172,7 @@ def _mode(value: 'Any', option: Option) -> int:
 
 KINDS = {
     'boolean': _boolean,
+    'document': _document,
     'integer': _integer,
     'list': _list,
     'map': _map,
@@ -175,6 +182,7 @@ KINDS = {
 }
 EXPECTATIONS = {
     'boolean': 'true or false',
+    'document': 'a map, a list or a string that is YAML',
     'integer': 'a whole number',
     'list': 'a list of strings',
     'map': 'a map',
