@@ -10,7 +10,6 @@ import sys
 
 from gating import pip_index
 from gating.checkout import Pip
-from heat_software_config import version
 from imagebuild import ending, tools
 from imagebuild.errors import Refusal
 
@@ -79,7 +78,6 @@ def parser() -> argparse.ArgumentParser:
         default='127.0.0.1',
         help='where to serve; 0.0.0.0 is for all who reach this machine (default: %(default)s)',
     )
-    version.add_option(options)
     return options
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The services of a cloud as processes on loopback, with one folder of state."""
+"""Keystone, Heat and the compute stand-in as processes on loopback, with one folder of state."""
 
 from localheat.services.cloud import Cloud
-from localheat.services.content import DEFAULTS
 
-__all__ = ['DEFAULTS', 'Cloud']
+__all__ = ['Cloud']

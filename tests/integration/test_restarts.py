@@ -34,7 +34,8 @@ class RestartTest(base.IntegrationTestCase):
             runs,
         )
         server = stack.server('server')
-        self.servers.reboot(server, hard=True)
+        self.servers.stop(server, hard=True)
+        self.servers.start(server)
 
         failed = self.assertRaises(StackFailed, stack.wait, LIMIT)
 

@@ -8,7 +8,7 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 
-from localheat.network.addresses import GATEWAY
+from localheat.servers.network import GATEWAY
 
 
 class Server:
