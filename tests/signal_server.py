@@ -31,8 +31,15 @@ class Answer(NamedTuple):
     headers: 'dict[str, str]' = {}
 
 
-#: A status, an Answer, bytes to send as they are, or for no answer at all 'close'.
-Programmed = Union[int, Answer, bytes, str]
+class Held(NamedTuple):
+    """Bytes to send, after which the connection stays open until the server is stopped."""
+
+    start: bytes = b''
+    drip: bytes = b''  # sent again and again, ten times a second
+
+
+#: A status, an Answer, a Held one, bytes to send as they are, or for no answer at all 'close'.
+Programmed = Union[int, Answer, Held, bytes, str]
 
 
 class SignalServer(fixtures.Fixture):
@@ -51,6 +58,7 @@ class SignalServer(fixtures.Fixture):
         self._certificate = certificate
         self._lock = threading.Lock()
         self._server: Any = None
+        self._stopped = threading.Event()
         self.port = 0
 
     def _setUp(self) -> None:
@@ -59,6 +67,7 @@ class SignalServer(fixtures.Fixture):
 
     def start(self) -> None:
         """Listen; on the same port if this was done before."""
+        self._stopped.clear()
         self._server = Server(('127.0.0.1', self.port), handler_for(self))
         self.port = self._server.server_address[1]
         if self._certificate:
@@ -70,6 +79,7 @@ class SignalServer(fixtures.Fixture):
 
     def stop(self) -> None:
         """Refuse connections from now on."""
+        self._stopped.set()
         if self._server:
             self._server.shutdown()
             self._server.server_close()
@@ -94,6 +104,10 @@ class SignalServer(fixtures.Fixture):
             for request in self.requests
             if not name or f'/resources/{name}?' in request.path
         ]
+
+    def is_stopped(self, seconds: float) -> bool:
+        """Wait for the server's end, at most so long."""
+        return self._stopped.wait(seconds)
 
     def answer(self, request: Request) -> Programmed:
         with self._lock:
@@ -133,6 +147,11 @@ def handler_for(server: SignalServer) -> Any:
                 return
             if isinstance(answer, bytes):
                 self.wfile.write(answer)
+                return
+            if isinstance(answer, Held):
+                self.wfile.write(answer.start)
+                while not server.is_stopped(0.1):
+                    self.wfile.write(answer.drip)
                 return
             if isinstance(answer, int):
                 answer = Answer(answer)

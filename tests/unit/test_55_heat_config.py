@@ -10,10 +10,12 @@ import stat
 import subprocess
 import time
 
-from tests import agent, base, deployments, interpreters, signal_server
+from tests import agent, base, deployments, interpreters, modules, signal_server
 from tests.agent import script
 
 load_tests = base.load_scenarios
+
+heat_cgroup = modules.load(agent.ELEMENT / 'install.d' / 'heat_cgroup.py')
 
 # A hook that answers what HOOK_ANSWER says, as one of another vendor might be written.
 FOREIGN_HOOK = '#!/bin/sh\nread -r first\nprintf %s "$HOOK_ANSWER"\n'
@@ -545,6 +547,13 @@ class TimeoutTest(DispatcherTestCase):
         for pid in pids.read_text().split():
             self.assertFalse(is_running(pid), pid)
 
+    def test_what_has_left_the_group_is_ended(self):
+        need_control_groups(self)
+        self.announce('env', 'setsid')
+        pid = self.root / 'pid'
+        self.run_hook(f"setsid env -i /bin/sh -c 'echo $$ > {pid}; sleep 301' & sleep 302")
+        self.assertFalse(is_running(pid.read_text().strip()))
+
     def test_it_is_ended_politely(self):
         """Each of the group gets SIGTERM first, and the time to obey it."""
         tidied = self.root / 'tidied'
@@ -660,6 +669,41 @@ class LogTest(DispatcherTestCase):
         self.assertEqual(0, self.signal('one')['deploy_status_code'])
         self.assertEqual(['one', 'two'], self.runs())
 
+    def test_a_log_that_nobody_reads_holds_up_nothing(self):
+        """Bug: a hook that printed much outlived its timeout, and all after it waited."""
+        self.announce('head', 'tr')
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.agent.give(
+            self.script(
+                'one',
+                'head -c 300000 /dev/zero | tr "\\0" x; echo end >&2; sleep 300',
+                options={'timeout': 3},
+            ),
+            self.script('two'),
+        )
+        self.announce('sleep')
+        process = self.start(stderr=writing)
+        os.close(writing)
+        process.wait(120)
+        self.assert_failed('one', 124, 'its timeout')
+        self.assertEqual(['one', 'two'], self.runs())
+        self.assertGreater(len(self.agent.log('one')), 300000)
+
+    def test_credentials_of_other_deployments_are_masked_too(self):
+        """A script can print the metadata, which hold those of all."""
+        self.announce('cat')
+        done = self.agent.run(
+            self.script('one', f'cat {self.agent.metadata}', inputs={'deploy_password': 'FIRST'}),
+            self.script(
+                'two', inputs={'deploy_password': 'SECOND"\\', 'db_password': 'correct horse'}
+            ),
+        )
+        for log in (done.stderr, self.agent.log('one')):
+            for secret in ('FIRST', 'SECOND', 'correct horse', 'Signature'):
+                self.assertNotIn(secret, log)
+            self.assertIn('"deploy_password"', log)
+
 
 class InterruptedTest(DispatcherTestCase):
     #: A script that kills the dispatcher that runs its hook.
@@ -690,6 +734,28 @@ class InterruptedTest(DispatcherTestCase):
         self.agent.run_again('--pending')
         self.assertFalse(is_running(pid))
         self.assert_failed('one', 75, 'interrupted')
+
+    def test_what_has_none_of_its_environment_any_more_is_ended(self):
+        """Bug: it went on while the next hooks ran."""
+        children = self.root / 'children'
+        self.agent.run(self.script('one', f'env -i sleep 301 & echo $! > {children}\n{self.kill}'))
+        self.announce('env')
+        self.agent.run_again('--pending')
+        self.assertFalse(is_running(children.read_text().strip()))
+
+    def test_what_has_left_its_session_is_ended(self):
+        need_control_groups(self)
+        children = self.root / 'children'
+        self.announce('env', 'setsid')
+        self.agent.run(
+            self.script(
+                'one',
+                f"setsid env -i /bin/sh -c 'echo $$ > {children}; sleep 301' &\n"
+                f'until [ -s {children} ]; do sleep 0.1; done; {self.kill}',
+            )
+        )
+        self.agent.run_again('--pending')
+        self.assertFalse(is_running(children.read_text().strip()))
 
     def test_what_another_agent_runs_is_left_alone(self):
         """As that of a container, whose deployments may have the same names."""
@@ -998,6 +1064,19 @@ class RebootTest(DispatcherTestCase):
         self.assert_failed('one', 127, 'no-such-command failed', 'not found')
         self.assertEqual(0, self.signal('two')['deploy_status_code'])
 
+    def test_a_script_that_asked_and_was_killed_is_interrupted(self):
+        """Bug: the machine was rebooted though the script had not ended well."""
+        self.agent.run(
+            self.script(
+                'one',
+                'heat-config-reboot\nread -r _ _ _ dispatcher _ < /proc/$PPID/stat\n'
+                'kill -9 $dispatcher $PPID',
+            )
+        )
+        self.agent.run_again()
+        self.assert_failed('one', 75, 'interrupted')
+        self.assertEqual([], self.calls('my-reboot'))
+
     def test_a_script_that_was_killed_by_the_reboot_is_continued(self):
         """It asked, and then rebooted the machine itself."""
         self.agent.run(
@@ -1039,3 +1118,10 @@ def is_running(pid: str) -> bool:
         return pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
     except FileNotFoundError:
         return False
+
+
+def need_control_groups(test: base.TestCase) -> None:
+    group = heat_cgroup.ControlGroup.create(f'test-{os.getpid()}')
+    if not group:
+        test.skipTest('no control groups of version 2 that can be written')
+    group.remove()

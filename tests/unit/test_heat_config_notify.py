@@ -3,26 +3,17 @@
 
 import json
 import sys
-import types
 
-import fixtures
 import testtools
 
 from tests import agent, base, certificates, deployments, interpreters, signal_server
-from tests.signal_server import Answer
+from tests.signal_server import Answer, Held
 
 load_tests = base.load_scenarios
 
 NOTIFY = agent.ELEMENT / 'bin' / 'heat-config-notify'
 LIBRARY = agent.ELEMENT / 'install.d'
 RESPONSE = {'deploy_stdout': 'out', 'deploy_stderr': '', 'deploy_status_code': 0, 'result': 'x'}
-
-
-def load_notify():
-    """What the program consists of, to call its functions."""
-    module = types.ModuleType('heat_notify')
-    exec((LIBRARY / 'heat_notify.py').read_text(), module.__dict__)
-    return module
 
 
 class NotifyTestCase(base.TestCase):
@@ -116,17 +107,21 @@ class TransportTest(NotifyTestCase):
             'http://127.0.0.1/SECRET blank',
             'http://[SECRET',
             'http://127.0.0.1:SECRET/',
+            'http://127.0.0.1/SECRET\xfc',
+            'http://h\xf6st/SECRET',
+            'http://127.0.0.1/\nSECRET',
         ):
             self.assert_said(
-                2, 'deploy_signal_id is no URL', done=self.notify(self.deployment(url))
+                2, 'deploy_signal_id is not a URL', done=self.notify(self.deployment(url))
             )
 
     def test_a_method_that_is_none(self):
-        self.assert_said(
-            2,
-            'deploy_signal_verb is no method',
-            done=self.notify(self.deployment(deploy_signal_verb='POST / HTTP/1.1')),
-        )
+        for verb in ('POST / HTTP/1.1', 'P\xd6ST', ''):
+            self.assert_said(
+                2,
+                'deploy_signal_verb is not a method',
+                done=self.notify(self.deployment(deploy_signal_verb=verb)),
+            )
 
     def test_an_address_without_a_path(self):
         for url in (self.heat.url, self.heat.url + '?x', self.heat.url + '#x'):
@@ -216,6 +211,37 @@ class FailureTest(NotifyTestCase):
                 3, f'refused the signal: {status}', 'redirects', done=self.notify(self.deployment())
             )
         self.assertEqual(5, len(self.heat.requests))
+
+    def test_an_answer_that_is_complete_is_enough(self):
+        """Bug: a server that kept the connection open was waited for, half a minute each."""
+        for answer in (
+            b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+            b'HTTP/1.1 200 OK\r\ncontent-length:0\r\n\r\n',
+            b'HTTP/1.1 204 No Content\r\n\r\n',
+            b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+        ):
+            self.heat.answers = [Held(answer)]
+            self.assertEqual((0, ''), self.notify_within(3600), answer)
+
+    def test_an_answer_without_an_end_is_none(self):
+        """Bug: each piece had half a minute of its own, so a byte now and then held all up."""
+        for answer in (Held(), Held(b'HTTP/1.1 200', b'x')):
+            self.heat.answers = [answer]
+            status, said = self.notify_within(1)
+            self.assertEqual(1, status)
+            self.assertIn('no complete answer within 1 seconds', said)
+
+    def notify_within(self, seconds):
+        """Signal with another limit for an exchange; return the exit status and what was said."""
+        (self.root / 'deployed.json').write_text(json.dumps(self.deployment()))
+        code = (
+            f'import sys; sys.path.insert(0, {str(LIBRARY)!r}); import heat_notify;'
+            f'heat_notify.REQUEST_TIMEOUT = {seconds}; sys.exit(heat_notify.main(sys.argv[1:]))'
+        )
+        done = self.run_program(
+            ['python3', '-c', code, self.root / 'deployed.json'], stdin=json.dumps(RESPONSE)
+        )
+        return done.status, done.stderr
 
     def test_files_that_cannot_be_used(self):
         done = self.run_script(NOTIFY, '/no/such/file')
@@ -321,16 +347,6 @@ class TlsTest(NotifyTestCase):
             done=self.notify(self.deployment(), REQUESTS_CA_BUNDLE='/no/such/file'),
         )
 
-    def test_the_agents_own_ca_is_the_default(self):
-        self.useFixture(fixtures.EnvironmentVariable('REQUESTS_CA_BUNDLE'))
-        config = self.root / 'os-collect-config.conf'
-        notify = load_notify()
-        self.assertIsNone(notify.ca_bundle(str(config)))
-        config.write_text('[DEFAULT]\ncollectors = cfn\n[cfn]\nca_certificate = /etc/ca\n%\n')
-        self.assertIsNone(notify.ca_bundle(str(config)))
-        config.write_text('[DEFAULT]\nx = %y\n[cfn]\nca_certificate = /etc/ca\n')
-        self.assertEqual('/etc/ca', notify.ca_bundle(str(config)))
-
 
 class ProxyTest(NotifyTestCase):
     def test_a_proxy_is_used(self):
@@ -342,6 +358,26 @@ class ProxyTest(NotifyTestCase):
         done = self.notify(self.deployment(), http_proxy='http://127.0.0.1:9', no_proxy='127.0.0.1')
         self.assertEqual(0, done.status, done.stderr)
         self.assertEqual(1, len(self.heat.requests))
+
+    def test_a_network_that_needs_no_proxy(self):
+        """Bug: only os-collect-config knew of networks, so signals went to the proxy for ever."""
+        done = self.notify(
+            self.deployment(), http_proxy='http://127.0.0.1:9', no_proxy='10.0.0.0/8,127.0.0.0/8'
+        )
+        self.assertEqual((0, 1), (done.status, len(self.heat.requests)), done.stderr)
+
+    def test_a_proxy_that_cannot_be_reached_is_named_without_its_password(self):
+        done = self.notify(
+            self.deployment('http://heat.example/x'), http_proxy='http://me:PASSWORD@127.0.0.1:9'
+        )
+        self.assert_said(
+            1, 'http://heat.example (by the proxy http://127.0.0.1:9) cannot be reached', done=done
+        )
+
+    def test_a_proxy_that_asks_for_a_password_is_not_heat_refusing(self):
+        self.heat.answers = [407]
+        done = self.notify(self.deployment('http://heat.example/x'), http_proxy=self.heat.url)
+        self.assert_said(1, f'(by the proxy {self.heat.url}) answered 407', done=done)
 
 
 class ServiceTest(NotifyTestCase):
@@ -461,9 +497,34 @@ class ServiceTest(NotifyTestCase):
             done=self.signal(deploy_region_name='three'),
         )
 
+    def test_what_keystone_refuses_while_it_restarts_is_not_final(self):
+        """Bug: one 401 or 404 was, and the result was lost."""
+        for status in (401, 404):
+            self.heat.routes['POST', '/v3/auth/tokens'] = status
+            self.assert_said(1, f'refused the signal: {status}', done=self.signal())
+
     def test_keystone_refuses(self):
-        self.heat.routes['POST', '/v3/auth/tokens'] = 401
-        self.assert_said(3, 'refused the signal: 401', done=self.signal())
+        for status in (400, 403):
+            self.heat.routes['POST', '/v3/auth/tokens'] = status
+            self.assert_said(3, f'refused the signal: {status}', done=self.signal())
+
+    def test_only_2xx_is_a_delivery(self):
+        """Bug: what keystoneauth1 hands back of redirections counted as one."""
+        path = '/heat/v1/project/stacks/stack/uuid/resources/resource/signal'
+        for answer in (
+            Answer(300),
+            Answer(304),
+            Answer(302),
+            Answer(302, headers={'Location': self.heat.url + path}),
+        ):
+            self.heat.routes['POST', path] = self.heat.routes['GET', path] = answer
+            for transport in ('HEAT_SIGNAL', 'ZAQAR_SIGNAL'):
+                self.publish('orchestration', '/heat/v1/project')
+                if transport == 'ZAQAR_SIGNAL':
+                    self.publish('messaging', '')
+                    self.heat.routes['POST', '/v2/queues/queue/messages'] = answer
+                done = self.signal(deploy_signal_transport=transport)
+                self.assert_said(3, f'refused the signal: {answer.status}', done=done)
 
     def test_heat_refuses(self):
         self.heat.answers = [404]
@@ -491,6 +552,11 @@ class ServiceTest(NotifyTestCase):
 class ModuleTest(testtools.TestCase):
     def test_loading_it_imports_nothing_slow(self):
         """It starts in a few milliseconds: what only some signals need is imported for those."""
-        text = (LIBRARY / 'heat_notify.py').read_text()
-        imported = {line.split()[1] for line in text.splitlines() if line.startswith('import ')}
-        self.assertEqual({'json', 'os', 're', 'sys', 'time'}, imported)
+        self.assertEqual({'heat_http', 'json', 'os', 're', 'sys', 'time'}, imports('heat_notify'))
+        self.assertEqual({'contextlib', 'os', 'signal'}, imports('heat_http'))
+
+
+def imports(module):
+    """What a module imports as it is loaded."""
+    text = (LIBRARY / f'{module}.py').read_text()
+    return {line.split()[1] for line in text.splitlines() if line.startswith('import ')}

@@ -97,3 +97,20 @@ class DownloadTest(base.TestCase):
         self.assertIn('through the proxy http://127.0.0.1:1: ', done.stdout, done.stderr)
         self.assertIn('http://heat.example.org/x cannot be downloaded', done.stdout)
         self.assertNotIn('Hush', done.stdout)
+
+
+class DeadlineTest(base.TestCase):
+    def test_what_takes_too_long_is_ended_though_it_swallows_the_first_call(self):
+        program = (
+            f'import sys, time; sys.path.insert(0, {str(LIBRARY)!r}); import heat_http\n'
+            'try:\n'
+            '    with heat_http.deadline(0.1):\n'
+            '        try: time.sleep(3600)\n'
+            '        except OSError: time.sleep(3600)\n'
+            'except heat_http.Deadline as error: print(error)\n'
+            'time.sleep(1.5); print("goes on")\n'
+        )
+        done = self.run_program([sys.executable, '-B', '-c', program])
+        self.assertEqual(
+            (0, 'no complete answer within 0.1 seconds\ngoes on\n'), (done.status, done.stdout)
+        )

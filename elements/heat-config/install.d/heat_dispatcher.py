@@ -35,13 +35,13 @@ Environment:
 """
 
 import os
-import signal
 import sys
 
 import heat_deployed
+import heat_log
 import heat_signals
 from heat_deployed import GROUPS_WITHOUT_HOOK, Record
-from heat_invocation import choose_config, failure, invoke, resume
+from heat_invocation import choose_config, end_processes, failure, invoke, resume
 from heat_log import say
 from heat_process import FAILED, HookError
 from heat_reboot import Rebooting
@@ -103,7 +103,11 @@ def read_metadata() -> 'tuple[list[Record], str]':
     usable = list(filter(heat_deployed.is_deployment, deployments))
     if len(usable) < len(deployments):
         say('a deployment without an id cannot be carried out, nor signalled')
-    return list(map(Record.of, usable)), ''
+    records = list(map(Record.of, usable))
+    for record in records:
+        # A script of one deployment can read, and print, the metadata of all.
+        heat_log.keep_secret(record.deployment.secrets())
+    return records, ''
 
 
 def is_new(record: Record) -> bool:
@@ -172,8 +176,9 @@ def finish_interrupted(wanted: 'list[Record]', signals: heat_signals.Signals) ->
         ):
             continue  # ended long ago, and no word of it is awaited
         end_processes(record)
-        if os.path.exists(record.reboot_path):
-            response = resume(record)
+        response = resume(record) if os.path.exists(record.reboot_path) else None
+        if response:
+            pass
         elif record.data:
             response = failure(
                 INTERRUPTED,
@@ -186,23 +191,6 @@ def finish_interrupted(wanted: 'list[Record]', signals: heat_signals.Signals) ->
                 continue
             response = failure(FAILED, UNRECORDED.format('its disk was full or is damaged'))
         finish(record, response, signals)
-
-
-def end_processes(record: Record) -> None:
-    """End what a dispatcher that was killed has left of a hook.
-
-    They are known by their environment: a process group could be left, and
-    its number be another's by now.  What marks them is a path, which no other
-    agent's hooks have.
-    """
-    mark = b'HEAT_CONFIG_REBOOT_REQUEST=' + os.fsencode(record.reboot_path)
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open(f'/proc/{pid}/environ', 'rb') as file:
-                if mark in file.read().split(b'\0') and int(pid) != os.getpid():
-                    os.kill(int(pid), signal.SIGKILL)
-        except OSError:
-            pass  # it has ended, or is a kernel thread
 
 
 if __name__ == '__main__':

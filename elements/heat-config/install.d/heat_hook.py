@@ -84,6 +84,8 @@ UTF8_LOCALE = {'LC_ALL': 'C.UTF-8'}
 # What Heat gives the agent to signal with.  Tools have no use for them, and
 # whatever a tool knows it may log.
 CREDENTIALS = ('deploy_password', 'deploy_signal_id')
+SECRET_NAMES = ('password', 'secret', 'token')
+SECRET_LENGTH = 8  # letters
 
 
 class Deployment:
@@ -114,9 +116,20 @@ class Deployment:
         self.output_names = [str(item['name']) for item in _named(data.get('outputs'))]
         self.action = str(self.inputs.get('deploy_action') or '')
 
-    def credentials(self) -> 'list[str]':
-        """The values that nobody may see."""
-        return [as_text(self.all_inputs[name]) for name in CREDENTIALS if self.all_inputs.get(name)]
+    def secrets(self) -> 'list[str]':
+        """The values that no log may show: Heat's credentials, and inputs that are named so.
+
+        Short ones are left out: a mask over each "yes" of a log would hide what nobody meant.
+        """
+        return [
+            as_text(self.all_inputs[name]) for name in CREDENTIALS if self.all_inputs.get(name)
+        ] + [
+            value
+            for name, value in self.inputs.items()
+            if name.lower().endswith(SECRET_NAMES)
+            and isinstance(value, str)
+            and len(value) >= SECRET_LENGTH
+        ]
 
     def text(self) -> str:
         """The config as text, for tools whose config is a file.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the agent talks HTTP: which CAs it trusts, and through which proxy it goes.
+"""How the agent talks HTTP: which CAs it trusts, by which proxy it goes, how long it waits.
 
 The rule is that of requests, which os-collect-config uses:
 
@@ -10,13 +10,16 @@ The rule is that of requests, which os-collect-config uses:
   has hosts, domains, addresses and networks (``10.0.0.0/8``) to reach without.
 """
 
+# Most signals need little: what is slow to load is imported where it is used.
+import contextlib
 import os
+import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     import urllib.request
-    from typing import Any
+    from typing import Any, Iterator
 
 AGENTS_CONFIG = '/etc/os-collect-config.conf'
 # Where distributions have the certificates of all CAs that they trust.
@@ -25,6 +28,39 @@ SYSTEM_BUNDLES = (
     '/etc/pki/tls/certs/ca-bundle.crt',
     '/etc/ssl/ca-bundle.pem',
 )
+
+
+class Deadline(OSError):
+    """An exchange took longer than it may."""
+
+
+@contextlib.contextmanager
+def deadline(seconds: float) -> 'Iterator[None]':
+    """End what takes too long, wherever it waits.
+
+    A socket's timeout is one for each piece: a server that sends a byte a
+    second could go on for ever.  For the main thread of a process only.
+
+    :param seconds: what the block may take.
+    :raises Deadline: when it takes longer.
+    """
+
+    def expire(*_: 'Any') -> None:
+        raise Deadline(f'no complete answer within {seconds:g} seconds')
+
+    previous = signal.signal(signal.SIGALRM, expire)
+    # Again each second: where the first is raised, something may swallow it.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def names_a_proxy() -> bool:
+    """Whether the environment names a proxy for HTTP, used or not; quicker than proxy_for()."""
+    return any(name.lower() in ('http_proxy', 'all_proxy') for name in os.environ)
 
 
 def only_ca() -> str:

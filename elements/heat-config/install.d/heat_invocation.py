@@ -5,11 +5,14 @@ import json
 import os
 import signal
 
+import heat_cgroup
+import heat_log
 import heat_reboot
+from heat_cgroup import ControlGroup
 from heat_deployed import Record, dump
 from heat_files import remove
 from heat_hook import Deployment
-from heat_log import LiveLog, say
+from heat_log import say
 from heat_notify import has_failed
 from heat_process import (
     BAD_DATA,
@@ -71,12 +74,18 @@ def invoke(record: Record) -> 'dict[str, Any]':
     return response
 
 
-def resume(record: Record) -> 'dict[str, Any]':
-    """Run a hook again that asked for a reboot, if that has happened."""
-    if not heat_reboot.has_happened(record):
+def resume(record: Record) -> 'dict[str, Any] | None':
+    """Run a hook again that asked for a reboot, if that has happened.
+
+    :returns: what it answered, or None if it was ended before it had ended well.
+    """
+    if heat_reboot.has_happened(record):
+        heat_reboot.count(record)
+        return invoke(record)
+    if heat_reboot.is_due(record):
         return reboot(record)
-    heat_reboot.count(record)
-    return invoke(record)
+    remove(record.reboot_path)
+    return None
 
 
 def reboot(record: Record) -> 'dict[str, Any]':
@@ -112,7 +121,9 @@ def run_hook(record: Record) -> 'dict[str, Any]':
     deployment = record.deployment
     hook = find_hook(deployment.group)
     timeout = timeout_of(deployment)
-    with LiveLog(record.log_path, deployment.name, deployment.credentials()) as live_log:
+    control_group = ControlGroup.create(control_group_name(record))
+    heat_log.keep_secret(deployment.secrets())
+    with heat_log.LiveLog(record.log_path, deployment.name) as live_log:
         result = run(
             [hook],
             stdin=dump(record.data).encode('ascii'),
@@ -123,10 +134,13 @@ def run_hook(record: Record) -> 'dict[str, Any]':
             },
             timeout=timeout,
             new_group=True,
+            control_group=control_group,
             limit=RESPONSE_LIMIT,
             on_stdout=lambda data: None,
             on_stderr=live_log.write,
         )
+    if control_group:
+        control_group.remove()
     if result.timed_out:
         return failure(
             TIMED_OUT,
@@ -134,6 +148,41 @@ def run_hook(record: Record) -> 'dict[str, Any]':
             result.stderr,
         )
     return response_of(deployment.group, result)
+
+
+def end_processes(record: Record) -> None:
+    """End what a dispatcher that was killed has left of a hook.
+
+    They are known by their control group, or else by their environment and by
+    the sessions of those that have it: a process group could be left, and its
+    number be another's by now.  What marks them is a path, which no other
+    agent's hooks have.
+    """
+    for control_group in heat_cgroup.find(control_group_name(record)):
+        control_group.kill()
+    mark = b'HEAT_CONFIG_REBOOT_REQUEST=' + os.fsencode(record.reboot_path)
+    sessions, marked = {}, set()
+    for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):
+        try:
+            sessions[pid] = os.getsid(pid)
+            with open(f'/proc/{pid}/environ', 'rb') as file:
+                if mark in file.read().split(b'\0'):
+                    marked.add(pid)
+        except OSError:
+            pass  # it has ended, or is a kernel thread
+    theirs = {sessions[pid] for pid in marked} - {os.getsid(0)}
+    for pid, session in sessions.items():
+        if (pid in marked or session in theirs) and pid != os.getpid():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass  # it has ended
+
+
+def control_group_name(record: Record) -> str:
+    """A name that no other agent of this machine, with state in another folder, gives."""
+    folder = os.stat(os.path.dirname(record.reboot_path))
+    return f'{folder.st_dev:x}-{folder.st_ino:x}-{record.name}'
 
 
 def find_hook(group: str) -> str:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent says, and the deployments' logs."""
+"""What the agent says, and the deployments' logs; neither ever holds a credential."""
 
 import os
+import select
+import sys
 
 from heat_files import make_folder
-from heat_process import echo, log
+from heat_mask import Mask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,11 +19,55 @@ LOGS = (
 )
 LOG_LIMIT = 10 * 1024 * 1024  # bytes, then one older log is kept
 LINE_LIMIT = 8192  # bytes of a line that are held back until it ends
+PIPE_BUF = 4096  # bytes that a pipe takes at once, if it takes any
+
+
+class Journal:
+    """The agent's stderr, which the system's journal reads.
+
+    Where nobody reads it, what is said is lost, and the work goes on.
+    """
+
+    def __init__(self) -> None:
+        self._lost = 0
+
+    def write(self, data: bytes) -> None:
+        """Pass on what there is to say."""
+        if self._lost and self._is_ready(0):
+            mark = f'heat-config: [... {self._lost} bytes were read by nobody ...]\n'
+            self._lost = 0
+            data = mark.encode('ascii') + data
+        while data and not self._lost:
+            if not self._is_ready(1):
+                self._lost = len(data)
+                return
+            try:
+                data = data[os.write(sys.stderr.fileno(), data[:PIPE_BUF]) :]
+            except OSError:
+                return  # whoever listened is gone
+        self._lost += len(data)
+
+    def _is_ready(self, seconds: float) -> bool:
+        try:
+            return bool(select.select([], [sys.stderr], [], seconds)[1])
+        except (OSError, ValueError):
+            return True  # it is closed, which writing tells
+
+
+JOURNAL = Journal()
+SECRETS: 'set[str]' = set()
+
+
+def keep_secret(values: 'Iterable[str]') -> None:
+    """Take these out of whatever is logged from now on."""
+    SECRETS.update(values)
 
 
 def say(message: str) -> None:
     """Log to stderr, which the agent passes on to the journal."""
-    log('heat-config: ' + message)
+    line = f'heat-config: {message}\n'.encode('utf-8', 'backslashreplace')
+    mask = Mask(SECRETS)
+    JOURNAL.write(mask.write(line) + mask.close())
 
 
 class LiveLog:
@@ -29,12 +75,11 @@ class LiveLog:
 
     :param path: the file.
     :param name: the deployment's name, for the journal.
-    :param secrets: what must not be seen in it.
     """
 
-    def __init__(self, path: str, name: str, secrets: 'Iterable[str]') -> None:
+    def __init__(self, path: str, name: str) -> None:
         self._prefix = f'heat-config: {name}: '.encode('utf-8', 'backslashreplace')
-        self._secrets = [secret.encode('utf-8', 'backslashreplace') for secret in secrets]
+        self._mask = Mask(SECRETS)
         self._path = path
         self._line = b''
         self._file: Any = None
@@ -62,6 +107,10 @@ class LiveLog:
             self._file = None
 
     def write(self, data: bytes) -> None:
+        """Take in a piece of output."""
+        self._write(self._mask.write(data))
+
+    def _write(self, data: bytes) -> None:
         lines = (self._line + data).splitlines(True)
         self._line = b''
         if lines and not lines[-1].endswith(b'\n') and len(lines[-1]) < LINE_LIMIT:
@@ -69,9 +118,7 @@ class LiveLog:
         self._write_lines(lines)
 
     def _write_lines(self, lines: 'list[bytes]') -> None:
-        for secret in self._secrets:
-            lines = [line.replace(secret, b'***') for line in lines]
-        echo(b''.join(self._prefix + line.rstrip(b'\r\n') + b'\n' for line in lines))
+        JOURNAL.write(b''.join(self._prefix + line.rstrip(b'\r\n') + b'\n' for line in lines))
         try:
             if self._file and lines:
                 self._file.write(b''.join(lines))
@@ -83,6 +130,7 @@ class LiveLog:
             self._close(error)
 
     def __exit__(self, *exception: 'Any') -> None:
+        self._write(self._mask.close())
         if self._line:
             self._write_lines([self._line])
         self._close()

@@ -31,6 +31,8 @@ import re
 import sys
 import time
 
+import heat_http
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -43,7 +45,7 @@ BODY_LIMIT = 1024 * 1024 - 1024
 ZAQAR_BODY_LIMIT = 256 * 1024 - 4096
 ZAQAR_TTL = 3600  # seconds for which Zaqar keeps the message
 PATIENCE = 30  # seconds to go on trying for
-REQUEST_TIMEOUT = 30  # seconds
+REQUEST_TIMEOUT = 30  # seconds, for a whole exchange
 ANSWER_LIMIT = 64 * 1024  # bytes of an answer to read
 # Nothing that would have to be quoted, decoded or left out.
 PLAIN_URL = r'http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]+))?(/[!"$-~]*)'
@@ -54,6 +56,10 @@ class SignalError(Exception):
     """The signal was not delivered; the message says why."""
 
     exit_status = UNREACHABLE
+
+
+class Doubtful(SignalError):
+    """It was refused by what may be restarting; if it still is after some time, that is final."""
 
 
 class Final(SignalError):
@@ -94,7 +100,7 @@ def deliver(
     pause = 1.0
     while True:
         try:
-            send(inputs, response)
+            send_in_time(send, inputs, response)
             return response
         except Final:
             raise
@@ -107,6 +113,22 @@ def deliver(
             if time.monotonic() + pause > give_up:
                 raise
             time.sleep(pause)
+
+
+def send_in_time(
+    send: 'Callable[[dict[str, str], dict[str, Any]], None]',
+    inputs: 'dict[str, str]',
+    response: 'dict[str, Any]',
+) -> None:
+    """Send a signal, and let no server take longer over it than REQUEST_TIMEOUT.
+
+    :raises SignalError: when it is not delivered.
+    """
+    try:
+        with heat_http.deadline(REQUEST_TIMEOUT):
+            send(inputs, response)
+    except heat_http.Deadline as error:
+        raise SignalError(str(error)) from None
 
 
 def inputs_of(deployment: 'dict[str, Any]') -> 'dict[str, str]':
@@ -211,11 +233,13 @@ def send_to_url(inputs: 'dict[str, str]', response: 'dict[str, Any]') -> None:
     # The URL is a credential: no message may hold it, only its host.
     url = inputs['deploy_signal_id']
     verb = inputs.get('deploy_signal_verb', 'POST')
-    if not verb.isalpha():
-        raise Unusable('the input deploy_signal_verb is no method of HTTP')
+    if not re.fullmatch('[A-Za-z]+', verb):
+        raise Unusable('the input deploy_signal_verb is not a method of HTTP')
+    if not re.fullmatch('https?://[!-~]+', url):
+        raise Unusable('the input deploy_signal_id is not a URL of HTTP')
     body = json.dumps(response).encode('ascii')
-    has_proxy = any(name.lower() == 'http_proxy' for name in os.environ)
-    send = send_by_urllib if has_proxy or not re.fullmatch(PLAIN_URL, url) else send_plainly
+    is_plain = re.fullmatch(PLAIN_URL, url) and not heat_http.names_a_proxy()
+    send = send_plainly if is_plain else send_by_urllib
     host, code, reason = send(verb, url, body)
     if not 200 <= code < 300:
         raise http_error(host, code, reason, expiry(url) if code in (400, 401, 403) else '')
@@ -232,9 +256,7 @@ def send_plainly(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
     address, port, path = re.fullmatch(PLAIN_URL, url).groups()
     host = url[: -len(path)]
     try:
-        connection = socket.create_connection(
-            (address.strip('[]'), int(port or 80)), REQUEST_TIMEOUT
-        )
+        connection = socket.create_connection((address.strip('[]'), int(port or 80)))
     except (OSError, OverflowError, UnicodeError) as error:
         raise SignalError(f'{host} cannot be reached: {error}') from None
     head = (
@@ -247,11 +269,14 @@ def send_plainly(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
         with connection:
             connection.sendall(head.encode('ascii') + body)
             # To its end, or the server would find itself interrupted.
-            while len(answer) < ANSWER_LIMIT:
+            while not is_complete(answer):
                 piece = connection.recv(ANSWER_LIMIT)
                 if not piece:
                     break
                 answer += piece
+                if b'\r\n\r\n' in answer:
+                    # All that counts has come; not every server closes what it was asked to.
+                    connection.settimeout(1)
     except OSError as error:
         if b'\n' not in answer:
             raise SignalError(f'{host} did not answer: {error}') from None
@@ -259,6 +284,13 @@ def send_plainly(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
     if not status:
         raise SignalError(f'{host} did not answer with a status of HTTP')
     return host, int(status.group(1)), status.group(2)
+
+
+def is_complete(answer: bytes) -> bool:
+    """Whether an answer is known to be all there."""
+    head, _, rest = answer.partition(b'\r\n\r\n')
+    length = re.search(rb'(?i)\r\nContent-Length: *(\d{1,9})(\r\n|$)', head)
+    return bool(length and len(rest) >= int(length.group(1))) or len(answer) >= ANSWER_LIMIT
 
 
 def send_by_urllib(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
@@ -271,19 +303,25 @@ def send_by_urllib(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
         request = urllib.request.Request(
             url, body, {'Content-Type': 'application/json'}, method=verb
         )
+        host = f'{request.type}://{request.host}'
+        if not request.host:
+            raise ValueError(url)
+        proxy = heat_http.proxy_for(url)
     except ValueError:
-        raise Unusable('the input deploy_signal_id is no URL') from None
-    if request.type not in ('http', 'https') or not request.host:
-        raise Unusable('the input deploy_signal_id is no URL of HTTP')
-    host = f'{request.type}://{request.host}'
+        raise Unusable('the input deploy_signal_id is not a URL of HTTP') from None
+    if proxy:
+        host += f' (by the proxy {heat_http.without_password(proxy)})'
 
     class Redirects(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_: 'Any') -> None:
             """Not followed: a POST would become a GET, and seem to be delivered."""
 
-    opener = urllib.request.build_opener(
-        Redirects, urllib.request.HTTPSHandler(context=tls_context(request.type))
-    )
+    try:
+        opener = heat_http.opener(Redirects)
+    except OSError as error:
+        raise Unusable(
+            f'the CA certificates {error.filename} cannot be read: {error.strerror}'
+        ) from None
     try:
         with opener.open(request, timeout=REQUEST_TIMEOUT) as answer:
             return host, answer.getcode(), ''
@@ -292,7 +330,7 @@ def send_by_urllib(verb: str, url: str, body: bytes) -> 'tuple[str, int, str]':
     except urllib.error.URLError as error:
         raise SignalError(f'{host} cannot be reached: {error.reason}') from None
     except http.client.InvalidURL:
-        raise Unusable('the input deploy_signal_id is no URL of HTTP') from None
+        raise Unusable('the input deploy_signal_id is not a URL of HTTP') from None
     except OSError as error:
         raise SignalError(f'{host} did not answer: {error}') from None
     except http.client.HTTPException:
@@ -323,45 +361,11 @@ def expiry(url: str) -> str:
 
 def http_error(host: str, code: int, reason: str, hint: str = '') -> SignalError:
     """What an HTTP status means: try again, or give up."""
-    if code >= 500 or code in (408, 429):
+    if code >= 500 or code in (407, 408, 425, 429):  # 407: a proxy asks for a password
         return SignalError(f'{host} answered {code} {reason}')
     if code < 400:
-        hint = ' It redirects, and a signed URL must be that of Heat itself.'
+        hint = ' It redirects, and a signal must be sent to Heat itself.'
     return Refused(f'{host} refused the signal: {code} {reason}.{hint}')
-
-
-def ca_bundle(agents_config: str = '/etc/os-collect-config.conf') -> 'str | None':
-    """The private CA that the agent was told of, if any."""
-    path = os.environ.get('REQUESTS_CA_BUNDLE')
-    if path:
-        return path
-    import configparser
-
-    config = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        config.read(agents_config)
-    except (configparser.Error, OSError, UnicodeDecodeError):
-        return None
-    for section in ('cfn', 'heat', 'zaqar', 'request', 'DEFAULT'):
-        path = config.get(section, 'ca_certificate', fallback='')
-        if path:
-            return path
-    return None
-
-
-def tls_context(scheme: str) -> 'Any':
-    if scheme != 'https':
-        return None
-    import ssl
-
-    path = ca_bundle()
-    try:
-        return ssl.create_default_context(
-            cafile=None if path and os.path.isdir(path) else path,
-            capath=path if path and os.path.isdir(path) else None,
-        )
-    except OSError as error:
-        raise Unusable(f'the CA certificates {path} cannot be read: {error}') from None
 
 
 def send_to_heat(inputs: 'dict[str, str]', response: 'dict[str, Any]') -> None:
@@ -402,7 +406,7 @@ def call_service(
     if not auth_url.endswith('/v3'):
         auth_url += '/v3'
     region = inputs.get('deploy_region_name')
-    asked = auth_url
+    asked, refused = auth_url, keystone_error
     try:
         client = session.Session(
             auth=identity.v3.Password(
@@ -411,7 +415,7 @@ def call_service(
                 password=inputs['deploy_password'],
                 project_id=inputs['deploy_project_id'],
             ),
-            verify=ca_bundle() or True,
+            verify=heat_http.only_ca() or heat_http.agents_ca() or True,
             timeout=REQUEST_TIMEOUT,
         )
         # Not the session's own look-up, which would ask the service for its
@@ -425,10 +429,13 @@ def call_service(
             for version in ('/v2', '/v1.1', '/v1'):
                 if endpoint.rstrip('/').endswith(version):
                     endpoint = endpoint.rstrip('/')[: -len(version)]
-        asked = endpoint
-        client.post(endpoint.rstrip('/') + path, json=body, headers=headers or {})
+        asked, refused = endpoint, http_error
+        answer = client.post(endpoint.rstrip('/') + path, json=body, headers=headers or {})
+        # keystoneauth1 hands back a redirection that it could not follow.
+        if not 200 <= answer.status_code < 300:
+            raise http_error(asked, answer.status_code, answer.reason)
     except exceptions.HttpError as error:
-        raise http_error(asked, error.http_status, error.message) from None
+        raise refused(asked, error.http_status, error.message) from None
     except exceptions.CatalogException:
         place = f' in the region {region}' if region else ''
         raise Refused(
@@ -437,8 +444,18 @@ def call_service(
         ) from None
     except exceptions.ClientException as error:
         raise SignalError(str(error)) from None
+    except heat_http.Deadline:
+        raise
     except OSError as error:  # certificates that cannot be read
         raise SignalError(f'{asked} cannot be reached: {error}') from None
+
+
+def keystone_error(host: str, code: int, reason: str) -> SignalError:
+    """What Keystone's answer means: while it restarts it may know no path and no user."""
+    error = http_error(host, code, reason)
+    if code in (401, 404):
+        return Doubtful(str(error))
+    return error
 
 
 def load_keystoneauth() -> 'tuple[Any, Any, Any]':
@@ -449,7 +466,12 @@ def load_keystoneauth() -> 'tuple[Any, Any, Any]':
     if packages not in sys.path:
         sys.path.append(packages)
     try:
+        import logging
+
         from keystoneauth1 import exceptions, identity, session
+
+        # What is wrong is said once, by the exception.
+        logging.getLogger('keystoneauth').addHandler(logging.NullHandler())
     except ImportError as error:
         raise SignalError(
             f'HEAT_SIGNAL and ZAQAR_SIGNAL need keystoneauth1 ({error}); it was '

@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing would cost each hook's start some milliseconds
     from typing import Any, Callable, Iterable, Mapping
 
+    from heat_cgroup import ControlGroup
+
 FAILED = 1
 BAD_DATA = 65  # sysexits.h: EX_DATAERR
 TIMED_OUT = 124  # as timeout(1)
@@ -145,6 +147,7 @@ def run(
     stdin: bytes = b'',
     timeout: 'float | None' = None,
     new_group: bool = False,
+    control_group: 'ControlGroup | None' = None,
     on_stdout: 'Callable[[bytes], None]' = echo,
     on_stderr: 'Callable[[bytes], None]' = echo,
     limit: int = OUTPUT_LIMIT,
@@ -161,6 +164,7 @@ def run(
     :param timeout: seconds until it is ended: SIGTERM, ten seconds, SIGKILL.
     :param new_group: make it the leader of a session and process group; a
         timeout then ends the whole group.
+    :param control_group: where to run it; a timeout then ends all in that.
     :param on_stdout: called with each piece of its output, as it comes.
     :param on_stderr: called with each piece of its error output.
     :param limit: how many bytes of its output the result keeps: the last.
@@ -168,8 +172,8 @@ def run(
         as in a shell, and one that was ended for its time 124.
     :raises HookError: when it cannot be started.
     """
-    process = _start(command, env, cwd, new_group)
-    life = _Life(process, timeout, new_group)
+    process = _start(command, env, cwd, new_group, control_group)
+    life = _Life(process, timeout, new_group, control_group)
     stdout, stderr = Tail(limit), Tail(OUTPUT_LIMIT)
     with _Pipes(process, stdin) as pipes:
         pipes.read(process.stdout, stdout, on_stdout)
@@ -190,9 +194,16 @@ class _Life:
     :param timeout: see :func:`run`, as for the next.
     """
 
-    def __init__(self, process: subprocess.Popen, timeout: 'float | None', is_group: bool) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen,
+        timeout: 'float | None',
+        is_group: bool,
+        control_group: 'ControlGroup | None',
+    ) -> None:
         self._process = process
         self._is_group = is_group
+        self._control_group = control_group
         self._signals = [] if timeout is None else [signal.SIGTERM, signal.SIGKILL]
         self._deadline = time.monotonic() + (timeout or 0)
         self.timed_out = False
@@ -230,6 +241,8 @@ class _Life:
 
     def _send(self, number: int) -> bool:
         """Send a signal, or with 0 none; tell whether anyone was there to get it."""
+        if self._control_group and self._control_group.send(number):
+            return True
         try:
             if self._is_group:
                 os.killpg(self._process.pid, number)
@@ -323,7 +336,11 @@ class _Pipes:
 
 
 def _start(
-    command: 'list[str]', env: 'Mapping[str, str] | None', cwd: 'str | None', new_group: bool
+    command: 'list[str]',
+    env: 'Mapping[str, str] | None',
+    cwd: 'str | None',
+    new_group: bool,
+    control_group: 'ControlGroup | None',
 ) -> subprocess.Popen:
     # Bytes, so that the locale (the agent's is C) has no say in it.
     variables = dict(os.environb)
@@ -338,6 +355,7 @@ def _start(
             cwd=cwd,
             env=variables,
             start_new_session=new_group,
+            preexec_fn=control_group.enter if control_group else None,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

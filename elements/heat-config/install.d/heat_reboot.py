@@ -29,6 +29,8 @@ def reboot(record: Record) -> None:
     """
     if record.state.get('reboots', 0) >= MOST_REBOOTS:
         raise HookError(f'The hook asked for more than {MOST_REBOOTS} reboots.')
+    # Should the agent be ended before the machine is.
+    record.update(rebooting=True)
     command = (os.environ.get('HEAT_CONFIG_REBOOT') or 'systemctl reboot').split()
     try:
         result = run(command)
@@ -42,9 +44,14 @@ def reboot(record: Record) -> None:
     raise Rebooting(f'{record.deployment.name}: rebooting; its hook runs again after that')
 
 
+def is_due(record: Record) -> bool:
+    """Whether the hook had ended well when the agent was ended."""
+    return bool(record.state.get('rebooting'))
+
+
 def count(record: Record) -> None:
     """Keep that the hook runs again."""
-    record.update(reboots=record.state.get('reboots', 0) + 1)
+    record.update(reboots=record.state.get('reboots', 0) + 1, rebooting=False)
     # It must have gone for good before the hook runs: once for each boot.
     os.unlink(record.reboot_path)
     sync_folder(FOLDER)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 OWN_COMMAND = 'heat-config-notify'  # as which heat_notify is known
 LONGEST_PAUSE = 600  # seconds between two tries to deliver a signal
+MOST_DOUBTS = 10  # tries that Keystone may refuse, an hour at least, before that is final
 
 
 class Signals:
@@ -140,6 +141,9 @@ class Signals:
             sent = heat_notify.deliver(inputs, response, patience)
         except heat_notify.Final as error:
             return outcome(REFUSED, str(error))
+        except heat_notify.Doubtful as error:
+            is_final = record.state.get('attempts', 0) >= MOST_DOUBTS
+            return outcome(REFUSED if is_final else PENDING, str(error))
         except heat_notify.SignalError as error:
             return outcome(PENDING, str(error))
         except Exception:
