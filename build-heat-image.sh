@@ -9,7 +9,7 @@ here=$(dirname "$(readlink -f "$0")")
 # Where links are not kept, as in wheels, test-image/ holds a copy.
 [ -d "$here/imagebuild" ] || here=$(dirname "$here")
 case $(basename "$0") in
-    build-heat-test-image*) program=imagebuild.test_image ;;
+    build-heat-test-image*) program=imagebuild.image_for_tests ;;
     *) program=imagebuild.agent_image ;;
 esac
 if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
@@ -17,9 +17,14 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; t
     exit 1
 fi
 export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH}
+# SIGINT waits until Python is ready for it, for while it imports that would be a traceback.
+python=(python3 -m "$program" "$@")
+if env --block-signal=INT true 2>/dev/null; then
+    python=(env --block-signal=INT "${python[@]}")
+fi
 # In a mount namespace of its own nobody else can hold on to the build's mounts, and none of them
 # outlives the build, however it ends. It takes root.
 if unshare --mount true 2>/dev/null; then
-    exec unshare --mount python3 -m "$program" "$@"
+    exec unshare --mount "${python[@]}"
 fi
-exec python3 -m "$program" "$@"
+exec "${python[@]}"

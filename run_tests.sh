@@ -260,6 +260,11 @@ for argument in "$@"; do
         usage
         exit
         ;;
+    --version)
+        python3 -c 'from heat_software_config import version
+print("run_tests.sh", version.version())'
+        exit
+        ;;
     --lint | --unit | --docs | --functional | --integration) levels+=("${argument#--}") ;;
     --all) levels=(lint unit docs functional integration) ;;
     --coverage) coverage=true ;;

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from gating import checkout, pip_index
+from heat_software_config import version
 from imagebuild import ending, tools
 from imagebuild.errors import Refusal
 from imagebuild.progress import Progress, clock
@@ -23,7 +24,7 @@ from imagebuild.progress import Progress, clock
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOCALHEAT = tools.Tools(
     'localheat',
-    'keystone-manage',
+    'nova-manage',
     'LOCALHEAT_VENV',
     'localheat',
     (
@@ -44,7 +45,7 @@ script, cfn-init and puppet, over CFN_SIGNAL and POLL_SERVER_CFN. A checkout tha
 on the server in the end is a failure, too: nothing would have tested it.
 
 environment:
-  LOCALHEAT_VENV            the virtual environment with Keystone and Heat, made at the first run;
+  LOCALHEAT_VENV            the virtual environment of OpenStack's services, made at first;
                             default: ~/.cache/localheat/venv
   HEAT_TEST_IMAGES          the folder of images; default: ~/.cache/heat-image/images
   HEAT_IMAGE_INSTALL=0      name missing system packages instead of installing them
@@ -110,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
         type=pathlib.Path,
         help="keep the console's and the services' logs in a new folder",
     )
+    version.add_option(options)
     return options
 
 

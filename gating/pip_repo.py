@@ -10,6 +10,7 @@ import sys
 
 from gating import pip_index
 from gating.checkout import Pip
+from heat_software_config import version
 from imagebuild import ending, tools
 from imagebuild.errors import Refusal
 
@@ -78,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
         default='127.0.0.1',
         help='where to serve; 0.0.0.0 is for all who reach this machine (default: %(default)s)',
     )
+    version.add_option(options)
     return options
 
 

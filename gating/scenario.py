@@ -15,7 +15,6 @@ from typing import Any
 from gating.checkout import Wheel
 from localheat.cli import CACHE
 from localheat.client import Stack, Stacks
-from localheat.compute.config import ComputeConfig
 from localheat.errors import LocalHeatError
 from localheat.services import Cloud
 
@@ -57,9 +56,9 @@ def run(setting: Setting, folder: pathlib.Path, say: Callable[[str], None]) -> l
     :returns: what is not as it should be, in words.
     """
     try:
-        compute = ComputeConfig({'image': str(setting.image)})
-        with Cloud.create(str(folder), compute, cache=CACHE) as cloud:
-            say('Keystone and Heat answer')
+        images = {'image': str(setting.image)}
+        with Cloud.create(str(folder), images, CACHE, setting.kind) as cloud:
+            say('the services answer')
             stacks = Stacks(cloud.environment)
             more = folder / 'parameters.yaml'
             more.write_text(json.dumps({'parameter_defaults': setting.parameters}))

@@ -29,7 +29,7 @@ class Command(NamedTuple):
 COMMANDS = {
     'build-heat-image': Command('imagebuild.agent_image', 'build-heat-image.sh'),
     'build-heat-test-image': Command(
-        'imagebuild.test_image', 'test-image/build-heat-test-image.sh'
+        'imagebuild.image_for_tests', 'test-image/build-heat-test-image.sh'
     ),
     'build-pip-repo': Command('gating.pip_repo', 'test-image/build-pip-repo.sh'),
     'heat-software-config': Command('heat_software_config.paths'),

@@ -3,14 +3,17 @@
 
 Standard library only, for it runs before anything is installed:
 
-- agent_image, test_image: the options of each command, and the recipe that they ask for
+- agent_image, image_for_tests: the options of each command, and the recipe that they ask for
 - command: what these two have in common
 - recipe: which elements make the image, and where it goes
-- distros: what differs between distributions
+- distros: the distributions and releases, as distributions.json has them
 - machine: what this machine is and may do (rights, disk, memory, mirrors, device-mapper)
+- emulation: whether it runs another architecture's programs
 - tools: diskimage-builder in a virtual environment, and the system packages it calls
-- build: one run of disk-image-create, watched, and cleaned up after
-- environment: what files of environment.d set
+- call: the words and the environment of disk-image-create
+- build: one run of it, watched
+- leftovers: the folders of a build, of which nothing is left
+- sourcing: what files of environment.d set
 - lock: a folder for one build at a time
 - progress: its log, as a person wants to follow it
 

@@ -21,8 +21,23 @@ environment:
 examples:
   ./build-heat-image.sh
   ./build-heat-image.sh --distro ubuntu --hook ansible --hook puppet -o my-image
+  ./build-heat-image.sh --distro debian --release bookworm --arch arm64
   BASE_ELEMENTS="fedora selinux-permissive" ./build-heat-image.sh
 """
+
+
+def releases() -> str:
+    """The distributions and releases of which there are images, the usual one first."""
+    return '; '.join(
+        f'{distro.name}: '
+        + ', '.join(
+            sorted(
+                (name for name, release in distro.releases.items() if not release.no_image),
+                key=lambda name: name != distro.default,
+            )
+        )
+        for distro in distros.known().values()
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,7 +50,10 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_argument(
-        '--distro', metavar='NAME', help=f'{", ".join(distros.DISTROS)} (default: debian)'
+        '--distro', metavar='NAME', help=f'{", ".join(distros.known())} (default: debian)'
+    )
+    options.add_argument(
+        '--release', metavar='NAME', help=f'its release, as DIB_RELEASE ({releases()})'
     )
     options.add_argument(
         '--hook',
@@ -48,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def make_recipe(options: argparse.Namespace, environ: Mapping[str, str]) -> recipe.Recipe:
+def recipe_for(options: argparse.Namespace, environ: Mapping[str, str]) -> recipe.Recipe:
     """Return the recipe that options and environment ask for.
 
     :raises Refusal: something is not known or not there.
@@ -64,7 +82,7 @@ def make_recipe(options: argparse.Namespace, environ: Mapping[str, str]) -> reci
         *environ.get('DEPLOYMENT_TOOL', '').split(),
         *recipe.hook_elements(options.hook, elements_path),
     ]
-    return command.make_recipe(
+    return command.image_recipe(
         options,
         environ,
         distro,
@@ -76,7 +94,7 @@ def make_recipe(options: argparse.Namespace, environ: Mapping[str, str]) -> reci
 
 def run() -> None:
     options = parser().parse_args()
-    command.build_image(make_recipe(options, os.environ), options, os.environ)
+    command.build_image(recipe_for(options, os.environ), options, os.environ)
 
 
 if __name__ == '__main__':

@@ -1,28 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run of disk-image-create, watched, and cleaned up after."""
 
-import getpass
+import contextlib
 import gzip
 import os
 import pathlib
 import re
 import select
-import shutil
 import subprocess
-import tempfile
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
-from imagebuild import ending, machine
+from imagebuild import call, ending, leftovers, machine
 from imagebuild.errors import Refusal
 from imagebuild.lock import locked
 from imagebuild.progress import Progress, clock
 from imagebuild.recipe import Recipe
-
-HERE = pathlib.Path(__file__).resolve().parent
-SHIMS = HERE / 'shims'
 
 #: What a failed build's log says, and what helps. The first that is found is printed.
 HINTS = (
@@ -37,96 +32,24 @@ HINTS = (
         'CURL_CA_BUNDLE to the file of its certificates.',
     ),
     (
-        r'Could not connect|Unable to connect|Cannot connect|Connection refused|'
-        r'Connection timed out|Network is unreachable|Temporary failure|Could not resolve|'
-        r'Could not handshake',
-        'A package server or a proxy could not be reached. The build uses http_proxy, https_proxy '
-        'and no_proxy, DIB_DISTRIBUTION_MIRROR and, for pip, PIP_INDEX_URL.',
+        r'Could not connect|Unable to connect|Cannot connect|Failed to connect|Connection refused|'
+        r'Connection timed out|Network is unreachable|Temporary failure|[Cc]ould not resolve|'
+        r'Could not handshake|The requested URL returned error|Failed to download',
+        'A server could not be reached, or does not have what was asked for. The build uses '
+        'http_proxy, https_proxy and no_proxy{mirrors} and, for pip, PIP_INDEX_URL.',
     ),
 )
 TAIL_LINES = 20
 
 
-def image_cache(environ: Mapping[str, str]) -> pathlib.Path:
-    """Return diskimage-builder's cache of packages and base images."""
-    return pathlib.Path(
-        environ.get('DIB_IMAGE_CACHE') or os.path.expanduser('~/.cache/image-create')
-    ).absolute()
+def explain(log: str, mirrors: Sequence[str] = ()) -> Optional[str]:
+    """Return what may help against the failure that a log shows, None if nothing is known.
 
-
-def stand_ins(progress: Progress) -> list[pathlib.Path]:
-    """Return the folders of stand-ins for what this machine lacks, and say which they are."""
-    folders = []
-    if not machine.has_device_mapper():
-        progress.say('no device-mapper in this kernel: partitions by partx instead of kpartx')
-        folders.append(SHIMS / 'partitions')
-    if shutil.which('sudo') is None:
-        progress.say('no sudo on this machine: running as root without it')
-        folders.append(SHIMS / 'sudo')
-    elif folders and not machine.is_root():
-        folders.append(SHIMS / 'sudo')
-    return folders
-
-
-def environment(
-    recipe: Recipe,
-    venv: pathlib.Path,
-    shims: list[pathlib.Path],
-    work: pathlib.Path,
-    environ: Mapping[str, str],
-) -> dict[str, str]:
-    """Return the variables for disk-image-create: the caller's, the recipe's, and the folders."""
-    # TMPDIR would be handed on into the chroot, where its folder is not.
-    env = {
-        name: value
-        for name, value in environ.items()
-        if name not in ('PYTHONPATH', 'PYTHONHOME', 'TMPDIR', 'VIRTUAL_ENV')
-    }
-    path = environ.get('PATH', os.defpath)
-    env.update(recipe.environment)
-    env.update(
-        PATH=os.pathsep.join([*map(str, shims), str(venv / 'bin'), path, '/usr/sbin', '/sbin']),
-        ELEMENTS_PATH=os.pathsep.join(map(str, recipe.elements_path)),
-        TMP_DIR=str(work),
-        DIB_IMAGE_CACHE=str(image_cache(environ)),
-        # Its output is the log.
-        DIB_QUIET='0',
-        DIB_NO_TIMESTAMP='0',
-    )
-    defaults = {
-        'HOME': os.path.expanduser('~'),
-        'USER': getpass.getuser(),
-        # diskimage-builder's own default for Debian is 2, which no release has any more.
-        'DIB_PYTHON_VERSION': '3',
-        # Write the tarball, and use it: each alone does nothing.
-        'DIB_DEBOOTSTRAP_CACHE': '1',
-        'DIB_DEBIAN_USE_DEBOOTSTRAP_CACHE': '1',
-    }
-    real_sudo = shutil.which('sudo', path=path)
-    if real_sudo:
-        defaults['HEAT_IMAGE_SUDO'] = real_sudo
-    for name, value in defaults.items():
-        env.setdefault(name, value)
-    return env
-
-
-def command(recipe: Recipe, image: pathlib.Path, on_disk: bool, verbosity: int) -> list[str]:
-    """Return the call of disk-image-create that writes a recipe's image to a path."""
-    call = ['disk-image-create', '-o', str(image), '-t', ','.join(recipe.types)]
-    if recipe.arch:
-        call += ['-a', recipe.arch]
-    if recipe.packages:
-        call += ['-p', ','.join(recipe.packages)]
-    if on_disk:
-        call.append('--no-tmpfs')
-    return call + ['-x'] * verbosity + list(recipe.elements)
-
-
-def explain(log: str) -> Optional[str]:
-    """Return what may help against the failure that a log shows, None if nothing is known."""
+    :param mirrors: the variables by which the base element finds its downloads.
+    """
     for pattern, hint in HINTS:
         if re.search(pattern, log):
-            return hint
+            return hint.format(mirrors=''.join(f', {name}' for name in mirrors))
     return None
 
 
@@ -149,16 +72,28 @@ def _watch(process: 'subprocess.Popen[bytes]', log: pathlib.Path, progress: Prog
                 progress.feed(line.decode(errors='replace'))
 
 
-def _drop_broken_caches(cache: pathlib.Path, since: float) -> None:
-    """Remove a tarball of the base system whose writing was cut short: the next build uses it."""
-    for tarball in cache.glob('debootstrap-*.tar.gz'):
-        if tarball.stat().st_mtime >= since:
-            try:
-                with gzip.open(tarball) as content:
-                    while content.read(1 << 20):
-                        pass
-            except (EOFError, OSError, zlib.error):
-                subprocess.run(machine.as_root(['rm', '-f', str(tarball)]))
+@contextlib.contextmanager
+def _whole_caches(cache: pathlib.Path) -> Iterator[None]:
+    """Remove tarballs of the base system whose writing a build cut short: the next uses them."""
+    start = time.time()
+    try:
+        yield
+    except BaseException:
+        with ending.uninterrupted():
+            for tarball in cache.glob('debootstrap-*.tar.gz'):
+                if tarball.stat().st_mtime >= start and not _is_whole(tarball):
+                    subprocess.run(machine.as_root(['rm', '-f', str(tarball)]))
+        raise
+
+
+def _is_whole(tarball: pathlib.Path) -> bool:
+    try:
+        with gzip.open(tarball) as content:
+            while content.read(1 << 20):
+                pass
+    except (EOFError, OSError, zlib.error):
+        return False
+    return True
 
 
 def _publish(staging: pathlib.Path, target: pathlib.Path) -> None:
@@ -184,58 +119,47 @@ def run(
     :raises Refusal: the build failed; the text has the end of the log and, if known, the remedy.
     :raises ending.Interrupted: a signal ended it.
     """
-    shims = stand_ins(progress)
-    cache = image_cache(environ)
+    shims = call.stand_ins(may_load=True)
+    for reason in shims.values():
+        progress.say(reason)
+    cache = call.image_cache(environ)
     # Two builds with one cache would fight over apt's lock, and fail.
     with locked(cache, progress.say, 'DIB_IMAGE_CACHE names another one'):
-        start = time.time()
-        work = pathlib.Path(tempfile.mkdtemp(prefix='heat-image-')).resolve()
-        staging = pathlib.Path(tempfile.mkdtemp(prefix='.heat-image-', dir=recipe.image.parent))
-        env = environment(recipe, venv, shims, work, environ)
-        session = 0
-        built = False
-        try:
+        path = os.pathsep.join([*map(str, shims), environ.get('PATH', os.defpath)])
+        with (
+            _whole_caches(cache),
+            leftovers.swept(recipe.image.parent, path, environ, progress.say) as site,
+        ):
+            planned = call.disk_image_create(
+                recipe,
+                venv,
+                shims,
+                environ,
+                image=site.staging / recipe.image.name,
+                work=site.work,
+                on_disk=on_disk,
+                verbosity=verbosity,
+            )
             process = subprocess.Popen(
-                command(recipe, staging / recipe.image.name, on_disk, verbosity),
-                env=env,
-                cwd=work,
+                planned.words,
+                env=planned.full_environment(environ),
+                cwd=site.work,
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
-            session = process.pid
-            _watch(process, log, progress)
-            built = process.wait() == 0
-            if built:
-                _publish(staging, recipe.image.parent)
-        finally:
-            progress.close()
-            with ending.uninterrupted():
-                swept = subprocess.run(
-                    machine.as_root(
-                        [
-                            'env',
-                            f'PATH={env["PATH"]}',
-                            str(HERE / 'sweep'),
-                            str(session),
-                            str(work),
-                            str(staging),
-                        ]
-                    ),
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                )
-                if not built:
-                    _drop_broken_caches(cache, start)
-            if swept.returncode != 0:
-                progress.say(swept.stdout.strip())
-    if not built:
-        raise Refusal(_failure(log, progress))
+            site.watch(process.pid)
+            try:
+                _watch(process, log, progress)
+            finally:
+                progress.close()
+            if process.wait():
+                raise Refusal(_failure(log, progress, recipe.mirrors()))
+            _publish(site.staging, recipe.image.parent)
 
 
-def _failure(log: pathlib.Path, progress: Progress) -> str:
+def _failure(log: pathlib.Path, progress: Progress, mirrors: Sequence[str]) -> str:
     text = log.read_text(errors='replace')
     tail = [re.sub(r'^[\d-]+ [\d:.]+ \| ', '', line) for line in text.splitlines()]
     script = f' ({progress.script})' if progress.script else ''
@@ -244,7 +168,7 @@ def _failure(log: pathlib.Path, progress: Progress) -> str:
         f"The build failed after {clock(progress.elapsed)}, at '{progress.phase}'{script}."
         f' The whole log: {log}'
     )
-    hint = explain(text)
+    hint = explain(text, mirrors)
     if hint:
         parts.append(hint)
     return '\n'.join(parts)

@@ -27,6 +27,8 @@ def _handled_by(handler: Any) -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
+        # The commands' scripts block SIGINT, so that it waits while Python imports.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
         yield
     finally:
         for number in numbers:

@@ -29,9 +29,10 @@ def as_root(command: list[str]) -> list[str]:
     return command if is_root() else ['sudo', *command]
 
 
-def check_rights() -> None:
-    """Make sure that sudo, which diskimage-builder calls, will work; it may ask for a password.
+def check_rights(ask: bool = True) -> None:
+    """Make sure that sudo, which diskimage-builder calls, will work.
 
+    :param ask: sudo itself; else only look whether there is one.
     :raises Refusal: neither root nor allowed to become root.
     """
     if is_root():
@@ -41,6 +42,8 @@ def check_rights() -> None:
             'Building an image takes root rights (mounts, chroot), and there is no sudo '
             'on this machine: run this command as root.'
         )
+    if not ask:
+        return
     interactive = [] if sys.stdin.isatty() else ['--non-interactive']
     if subprocess.run(['sudo', *interactive, '--validate']).returncode != 0:
         raise Refusal(
@@ -102,13 +105,14 @@ def check_disk(wanted: Iterable[tuple[str, pathlib.Path, float]]) -> None:
             )
 
 
-def has_device_mapper() -> bool:
-    """Tell whether kpartx can work: the kernel has device-mapper, perhaps as a module."""
-    if not is_root():
-        # /proc/misc can be read by all, and a distribution's kernel loads the module by itself.
-        subprocess.run(['sudo', 'modprobe', '--quiet', 'dm_mod'], stderr=subprocess.DEVNULL)
-    elif shutil.which('modprobe'):
-        subprocess.run(['modprobe', '--quiet', 'dm_mod'], stderr=subprocess.DEVNULL)
+def has_device_mapper(may_load: bool) -> bool:
+    """Tell whether kpartx can work: the kernel has device-mapper, perhaps as a module.
+
+    :param may_load: try the module; a distribution's kernel loads it by itself when it is needed.
+    """
+    if may_load and (not is_root() or shutil.which('modprobe')):
+        subprocess.run(as_root(['modprobe', '--quiet', 'dm_mod']), stderr=subprocess.DEVNULL)
+    # It can be read by all.
     return 'device-mapper' in pathlib.Path('/proc/misc').read_text()
 
 

@@ -5,19 +5,22 @@ import os
 import pathlib
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Optional
 
-from imagebuild import distros, environment
-from imagebuild.distros import Distro
+from imagebuild import distros, sourcing
+from imagebuild.distros import Distro, Release
 from imagebuild.errors import Refusal
 
 #: What diskimage-builder 3.43 can write. qemu-img writes the ones that are not listed here.
 TYPES = ('qcow2', 'raw', 'tar', 'tgz', 'squashfs', 'vhd', 'docker', 'aci')
 #: A file system and no disk: no partitions, no boot loader.
 DISKLESS_TYPES = {'tar', 'tgz', 'squashfs', 'docker', 'aci'}
-#: The names of the kernel, and what diskimage-builder calls them.
-ARCHES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
+#: The architectures that images are built for, by their names in the kernel and in Debian, and what
+#: diskimage-builder calls them.
+ARCHES = {'x86_64': 'amd64', 'amd64': 'amd64', 'aarch64': 'arm64', 'arm64': 'arm64'}
+#: Elements that take a DIB_LOCAL_IMAGE of any distribution.
+ANY_LOCAL_IMAGE = {'replace-partition', 'replace-partition-redhat'}
 HOOK_PREFIX = 'heat-config-'
 
 
@@ -27,18 +30,18 @@ class Recipe:
 
     :param image: the image's path without its type.
     :param elements_path: folders of elements, the first that has an element wins.
-    :param environment: variables for diskimage-builder beside those of the caller.
+    :param variables: for diskimage-builder, beside those of the caller.
     :param packages: distribution packages to install beside what the elements bring.
     """
 
     image: pathlib.Path
     elements: tuple[str, ...]
     elements_path: tuple[pathlib.Path, ...]
+    variables: Mapping[str, str]
     types: tuple[str, ...] = ('qcow2',)
     arch: Optional[str] = None
     distro: Optional[Distro] = None
     packages: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
 
     def files(self) -> list[pathlib.Path]:
         """The image files, one per type."""
@@ -48,9 +51,28 @@ class Recipe:
             if kind != 'docker'
         ]
 
+    def mirrors(self) -> Sequence[str]:
+        """The variables by which the base element finds its downloads."""
+        return next(
+            (
+                self.distro.mirrors[name]
+                for name in self.elements
+                if self.distro and name in self.distro.mirrors
+            ),
+            (),
+        )
+
 
 def architecture(name: Optional[str]) -> str:
-    """Return what diskimage-builder calls an architecture, by default that of this machine."""
+    """Return what diskimage-builder calls an architecture, by default that of this machine.
+
+    :raises Refusal: images are not built for the one that was named.
+    """
+    if name and name not in ARCHES:
+        raise Refusal(
+            f"The architecture '{name}' is not known. Known are: amd64 (or x86_64), arm64 (or "
+            'aarch64).'
+        )
     name = name or platform.machine()
     return ARCHES.get(name, name)
 
@@ -167,35 +189,92 @@ def for_distro(
     return distros.by_elements(elements), elements
 
 
-def distro_environment(
-    distro: Optional[Distro], arch: str, environ: Mapping[str, str], release: Optional[str] = None
+def check_release(
+    distro: Distro, name: str, release: Optional[Release], arch: str, elements: Sequence[str]
+) -> None:
+    """Make sure that diskimage-builder can build a release.
+
+    :param name: its DIB_RELEASE.
+    :param release: what is known of it.
+    :raises Refusal: it cannot.
+    """
+    if release is None:
+        return
+    title = f'{distro.title} {release.version}'
+    if release.no_image and set(elements) & set(distro.elements):
+        raise Refusal(
+            f'{title} cannot be built by diskimage-builder yet: {release.no_image}. '
+            f'{distro.title} {distro.releases[distro.default].version} can be '
+            f"(--release {distro.default}); a server with the distribution's own image gets the "
+            'agent by an environment of boot-config/.'
+        )
+    if arch not in distro.arches:
+        raise Refusal(f"{title} is not built for '{arch}', only for {' and '.join(distro.arches)}.")
+
+
+def check_local_image(distro: Distro, elements: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Make sure that the base image is there, and that a base element takes the user's own.
+
+    :raises Refusal: it cannot be fetched and was not given, or was given in vain.
+    """
+    local_image = environ.get('DIB_LOCAL_IMAGE')
+    if local_image:
+        if not os.access(local_image, os.R_OK):
+            raise Refusal(f'DIB_LOCAL_IMAGE: {local_image} does not exist or cannot be read.')
+        if not {*distro.local_image, *ANY_LOCAL_IMAGE} & set(elements):
+            readers = sorted(
+                element for one in distros.known().values() for element in one.local_image
+            )
+            base = next((name for name in elements if name in distro.mirrors), distro.elements[0])
+            raise Refusal(
+                f"DIB_LOCAL_IMAGE is set, and the base element '{base}' does not read it: the "
+                'image would be built of something else. The elements that read it: '
+                f'{", ".join([*readers, *sorted(ANY_LOCAL_IMAGE)])}. Unset it, or use one of them.'
+            )
+    elif distro.needs_local_image and not (
+        environ.get('DIB_CLOUD_IMAGES') and environ.get('BASE_IMAGE_FILE')
+    ):
+        raise Refusal(
+            f'The base image of {distro.title} cannot be fetched without a subscription: '
+            f'download it and set DIB_LOCAL_IMAGE to the file.'
+        )
+
+
+def distro_variables(
+    distro: Distro, release: str, arch: str, environ: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the release, and the variables that a distribution needs and the user has not set.
 
+    :param release: its DIB_RELEASE.
     :param arch: as diskimage-builder calls it.
-    :param release: instead of the environment's DIB_RELEASE, or of the distribution's default.
-    :raises Refusal: its base image cannot be fetched and was not given.
     """
-    if distro is None:
-        return {}
-    wanted = {}
-    release = release or environ.get('DIB_RELEASE') or distro.release
-    if release:
-        wanted['DIB_RELEASE'] = release
+    wanted = {'DIB_RELEASE': release}
     if distro.settings:
         before = {'ARCH': arch, 'PATH': os.defpath, **wanted}
-        after = environment.sourced([distro.settings], before)
+        after = sourcing.sourced([distro.settings], before)
         wanted.update({name: after[name] for name in after.keys() - before.keys()})
-    local_image = environ.get('DIB_LOCAL_IMAGE')
-    if local_image and not os.access(local_image, os.R_OK):
-        raise Refusal(f'DIB_LOCAL_IMAGE: {local_image} does not exist or cannot be read.')
-    if distro.local_image and not local_image and not environ.get('DIB_CLOUD_IMAGES'):
-        raise Refusal(
-            f'The base image of {distro.name} cannot be fetched without a subscription: '
-            f'download it and set DIB_LOCAL_IMAGE to the file.'
-        )
     return {
         name: value
         for name, value in wanted.items()
         if name == 'DIB_RELEASE' or not environ.get(name)
     }
+
+
+def check_base_image(
+    distro: Distro,
+    release: str,
+    elements: Sequence[str],
+    variables: Mapping[str, str],
+) -> None:
+    """Make sure that Fedora's element knows what the file is called that it is to fetch.
+
+    :param variables: the caller's and the recipe's.
+    :raises Refusal: it does not.
+    """
+    if 'fedora' in elements and not (
+        variables.get('BASE_IMAGE_FILE') or variables.get('DIB_LOCAL_IMAGE')
+    ):
+        raise Refusal(
+            f"What the file of {distro.title} {release}'s cloud image is called is not known here: "
+            'set BASE_IMAGE_FILE to its name, or download it and set DIB_LOCAL_IMAGE to the file.'
+        )

@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from imagebuild import command, distros, environment, recipe, resolve, test_image
+from imagebuild import command, distros, image_for_tests, recipe, resolve, sourcing
 from imagebuild.errors import Refusal
 
 ELEMENT = command.ROOT / 'test-image' / 'elements' / 'heat-agent-pkg-requires'
@@ -151,29 +151,31 @@ class Image:
     """
 
     distro: distros.Distro
-    release: str
+    release: distros.Release
     elements: Mapping[str, pathlib.Path]
     elements_path: str
     environ: Mapping[str, str]
 
     @property
     def name(self) -> str:
-        return f'{self.distro.name} {self.release}'
+        return f'{self.distro.name} {self.release.name}'
 
     def package(self, name: str) -> str:
         """Return the distribution's name for a PyPI project, empty if it has none."""
         return ' '.join(resolve.mapped(ELEMENT, [name], self.environ))
 
 
-def image(distro: distros.Distro, release: str, environ: Mapping[str, str]) -> Image:
+def image(distro: distros.Distro, release: distros.Release, environ: Mapping[str, str]) -> Image:
     """Return the test image that test-image/build-heat-test-image.sh would build."""
-    options = test_image.parser().parse_args(['--distro', distro.name, '--release', release])
-    wanted = test_image.make_recipe(options, environ)
-    environ = {**environ, **wanted.environment, 'ARCH': recipe.architecture(environ.get('ARCH'))}
+    options = image_for_tests.parser().parse_args(
+        ['--distro', distro.name, '--release', release.name]
+    )
+    wanted = image_for_tests.recipe_for(options, environ)
+    environ = {**environ, **wanted.variables, 'ARCH': recipe.architecture(environ.get('ARCH'))}
     elements_path = resolve.full_path(wanted.elements_path)
     elements = resolve.closure(resolve.with_defaults(wanted.elements, environ), elements_path)
     return Image(
-        distro, release, elements, elements_path, resolve.build_environment(elements, environ)
+        distro, release, elements, elements_path, resolve.element_environment(elements, environ)
     )
 
 
@@ -183,7 +185,7 @@ def missing(image: Image, listed: Mapping[str, str], archive: 'Archive | None') 
     :param listed: the names in the element's list, by their normal form.
     """
     seen = set()
-    for need in needs(image.distro.pythons[image.release]):
+    for need in needs(image.release.python):
         if need.name not in listed and need.name not in seen:
             seen.add(need.name)
             package = archive.package_of(need.name) if archive else ''
@@ -201,7 +203,7 @@ def in_archive(image: Image, listed: Mapping[str, str], archive: Archive) -> Ite
         for name in names:
             if name not in archive:
                 yield f'{image.name}: the archive has no package {name}, which {element} installs'
-    for need in needs(image.distro.pythons[image.release]):
+    for need in needs(image.release.python):
         package = image.package(listed[need.name]) if need.name in listed else ''
         if package and package in archive:
             try:
@@ -219,9 +221,7 @@ def in_archive(image: Image, listed: Mapping[str, str], archive: Archive) -> Ite
 
 def unneeded(listed: Mapping[str, str], images: Sequence[Image]) -> Iterator[str]:
     """Yield what is listed and no agent requires any more."""
-    required = {
-        need.name for image in images for need in needs(image.distro.pythons[image.release])
-    }
+    required = {need.name for image in images for need in needs(image.release.python)}
     for name in sorted(listed.keys() - required):
         yield (
             f'no agent requires {listed[name]} any more: remove it from package-installs.yaml '
@@ -240,14 +240,14 @@ def findings(environ: Mapping[str, str]) -> Iterator[str]:
     }
     images = [
         image(distro, release, environ)
-        for distro in distros.DISTROS.values()
-        for release in distro.pythons
+        for distro in distros.known().values()
+        for release in distro.with_test_images()
     ]
     for one in images:
         archive = None
         if one.distro.name == ARCHIVED:
             archive = Archive(
-                one.environ['DIB_DISTRIBUTION_MIRROR'], one.release, one.environ['ARCH']
+                one.environ['DIB_DISTRIBUTION_MIRROR'], one.release.name, one.environ['ARCH']
             )
         yield from missing(one, listed, archive)
         if archive:
@@ -258,7 +258,7 @@ def findings(environ: Mapping[str, str]) -> Iterator[str]:
 def main() -> None:
     try:
         found = list(findings(os.environ))
-    except (Refusal, Unknown, environment.BrokenFile, resolve.Unresolved) as error:
+    except (Refusal, Unknown, sourcing.BrokenFile, resolve.Unresolved) as error:
         sys.exit(str(error))
     if found:
         print(*found, sep='\n')

@@ -28,7 +28,7 @@ from typing import Any
 import diskimage_builder
 from diskimage_builder import element_dependencies, logging_config
 
-from imagebuild import environment, recipe
+from imagebuild import recipe, sourcing
 
 HOME = pathlib.Path(diskimage_builder.__file__).parent
 OWN_ELEMENTS = HOME / 'elements'
@@ -89,18 +89,18 @@ def with_defaults(names: Iterable[str], environ: Mapping[str, str]) -> list[str]
     ).stdout.split()
 
 
-def build_environment(
+def element_environment(
     elements: Mapping[str, pathlib.Path],
     environ: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the environment of a build of these elements.
 
     :param environ: what the build is started with, DIB_RELEASE above all.
-    :raises environment.BrokenFile: a file of environment.d fails.
+    :raises sourcing.BrokenFile: a file of environment.d fails.
     """
     files = [path for folder in elements.values() for path in folder.glob('environment.d/*')]
     files.sort(key=lambda path: path.name)
-    return environment.sourced(files, {**DEFAULTS, **environ})
+    return sourcing.sourced(files, {**DEFAULTS, **environ})
 
 
 def packages(
@@ -206,8 +206,8 @@ def main() -> None:
     elements_path = full_path(map(pathlib.Path, os.environ['ELEMENTS_PATH'].split(os.pathsep)))
     try:
         elements = closure(with_defaults(sys.argv[1:], os.environ), elements_path)
-        resolved = packages(elements, elements_path, build_environment(elements, os.environ))
-    except (environment.BrokenFile, Unresolved) as error:
+        resolved = packages(elements, elements_path, element_environment(elements, os.environ))
+    except (sourcing.BrokenFile, Unresolved) as error:
         sys.exit(str(error))
     print(*sorted({name for names in resolved.values() for name in names}), sep='\n')
 

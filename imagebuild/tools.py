@@ -94,17 +94,28 @@ def _log_run(command: list[str], log: pathlib.Path) -> int:
         ).returncode
 
 
-def install_packages(packages: list[str], log: pathlib.Path, say: Callable[[str], None]) -> None:
-    """Install system packages that are missing.
+def _installer(packages: list[str]) -> list[str]:
+    """Return the command that installs packages.
 
     HEAT_IMAGE_INSTALL=0 in the environment forbids it.
 
-    :raises Refusal: they may not or cannot be installed; the text names them.
+    :raises Refusal: there is none, or it is forbidden; the text names the packages.
     """
     installer = next((INSTALLERS[name] for name in INSTALLERS if shutil.which(name)), None)
-    names = ' '.join(packages)
     if installer is None or os.environ.get('HEAT_IMAGE_INSTALL') == '0':
-        raise Refusal(f'These system packages are missing, install them first: {names}')
+        raise Refusal(
+            f'These system packages are missing, install them first: {" ".join(packages)}'
+        )
+    return installer
+
+
+def install_packages(packages: list[str], log: pathlib.Path, say: Callable[[str], None]) -> None:
+    """Install system packages that are missing.
+
+    :raises Refusal: they may not or cannot be installed; the text names them.
+    """
+    installer = _installer(packages)
+    names = ' '.join(packages)
     say(f'installing system packages: {names}')
     command = machine.as_root([*installer, *packages])
     if _log_run(command, log) == 0:
@@ -164,27 +175,48 @@ def set_up_venv(
         marker.write_text(wanted)
 
 
-def set_up_packages(
-    venv: pathlib.Path, profiles: Sequence[str], log: pathlib.Path, say: Callable[[str], None]
-) -> None:
-    """Install what bindep.txt names for these profiles and the machine lacks."""
+def missing_packages(venv: pathlib.Path, profiles: Sequence[str]) -> list[str]:
+    """Return what bindep.txt names for these profiles and the machine lacks.
+
+    Nothing is known to be missing where the virtual environment, being the caller's own, has no
+    bindep.
+    """
     bindep = venv / 'bin' / 'bindep'
-    if not bindep.exists():  # a virtual environment of the caller's own
-        return
+    if not bindep.exists():
+        return []
     done = subprocess.run(
         [bindep, '--brief', '--file', BINDEP, *profiles],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    if done.returncode != 0:
-        packages = re.findall(r'(?m)^[a-z0-9][\w.+-]*$', done.stdout)
-        if not packages:
-            raise Refusal(f'bindep cannot tell what is missing on this machine: {done.stdout}')
+    packages = re.findall(r'(?m)^[a-z0-9][\w.+-]*$', done.stdout) if done.returncode else []
+    if done.returncode and not packages:
+        raise Refusal(f'bindep cannot tell what is missing on this machine: {done.stdout}')
+    return packages
+
+
+def check_packages(venv: pathlib.Path, profiles: Sequence[str]) -> list[str]:
+    """Return what is missing, which may be installed.
+
+    :raises Refusal: it may not.
+    """
+    packages = missing_packages(venv, profiles)
+    if packages:
+        _installer(packages)
+    return packages
+
+
+def set_up_packages(
+    venv: pathlib.Path, profiles: Sequence[str], log: pathlib.Path, say: Callable[[str], None]
+) -> None:
+    """Install what bindep.txt names for these profiles and the machine lacks."""
+    packages = missing_packages(venv, profiles)
+    if packages:
         install_packages(packages, log, say)
 
 
-def pip_environment(venv: pathlib.Path, environ: Mapping[str, str]) -> dict[str, str]:
+def pip_variables(venv: pathlib.Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of pip's files on this machine as the variables that mean the same.
 
     The image's pip reads its variables; the files stay behind. Variables that are set already

@@ -10,9 +10,10 @@ import sys
 import tempfile
 from typing import Any, Optional
 
-from localheat.compute.config import ComputeConfig
 from localheat.errors import LocalHeatError
+from localheat.servers import KINDS
 from localheat.services import Cloud
+from localheat.services.accounts import OPTIONAL
 from localheat.services.state import State
 
 CACHE = os.path.join(
@@ -40,8 +41,8 @@ def main(arguments: Optional[list[str]] = None) -> int:
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m localheat',
-        description='A real Keystone and a real Heat on this machine, on loopback, with servers '
-        'that boot: for trying templates and for tests.',
+        description='A real OpenStack on this machine, on loopback, with servers that boot: '
+        'for trying templates and for tests.',
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
@@ -83,15 +84,17 @@ def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
         help='an image that servers can have, qcow2 or raw; can be given several times',
     )
     parser.add_argument(
-        '--any-name',
-        action='store_true',
-        help='take any name of an image, flavor or network; images are then the first one',
+        '--kind',
+        choices=KINDS,
+        default='qemu',
+        help='how servers boot whose flavor is not called as a kind is (default: qemu)',
     )
     parser.add_argument(
-        '--kind',
-        choices=('qemu', 'chroot'),
-        default='qemu',
-        help='how servers boot whose flavor is not called qemu or chroot (default: qemu)',
+        '--service',
+        action='append',
+        default=[],
+        choices=OPTIONAL,
+        help='a further service: volumes, containers, messages; can be given several times',
     )
     parser.add_argument(
         '--cache',
@@ -102,21 +105,27 @@ def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--debug', action='store_true', help="more in the services' logs")
 
 
-def _compute(options: argparse.Namespace) -> ComputeConfig:
+def _create(directory: str, options: argparse.Namespace, bound: bool) -> Cloud:
     images = {}
     for item in options.image:
         name, _, path = item.rpartition('=')
         images[name or os.path.basename(path).partition('.')[0]] = path
-    return ComputeConfig(images, options.any_name, options.kind)
+    return Cloud.create(
+        directory,
+        images,
+        options.cache,
+        options.kind,
+        options.service,
+        bound=bound,
+        debug=options.debug,
+    )
 
 
 def _start(options: argparse.Namespace) -> None:
     if os.path.exists(os.path.join(options.directory, 'state.json')):
         cloud = Cloud(options.directory, bound=False)
     else:
-        cloud = Cloud.create(
-            options.directory, _compute(options), options.cache, bound=False, debug=options.debug
-        )
+        cloud = _create(options.directory, options, bound=False)
     cloud.start()
     directory = shlex.quote(options.directory)
     print(f'The cloud is up. To use it: eval "$(python -m localheat env {directory})"')
@@ -139,8 +148,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    compute = _compute(options)
     with tempfile.TemporaryDirectory(prefix='localheat-') as directory:
-        with Cloud.create(directory, compute, options.cache, debug=options.debug) as cloud:
+        with _create(directory, options, bound=True) as cloud:
             environment = dict(os.environ, **cloud.environment)
             return subprocess.run(options.command, env=environment).returncode

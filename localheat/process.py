@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Optional
@@ -16,17 +17,27 @@ from localheat.errors import LocalHeatError
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix='spawner')
 
 
+def find(program: str) -> Optional[str]:
+    """Return a program's path, None when it is not installed."""
+    # administrators' programs are not on every user's PATH
+    return shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
+
+
 def require(program: str, package: str) -> str:
     """Return a program's path.
 
     :param package: what provides it
     :raises LocalHeatError: when it is not installed
     """
-    # administrators' programs are not on every user's PATH
-    path = shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
+    path = find(program)
     if path is None:
         raise LocalHeatError(f'{program} is not installed.', f'The package {package} provides it.')
     return path
+
+
+def installed(name: str) -> str:
+    """Return the path of a program that a Python package has installed beside this Python."""
+    return os.path.join(os.path.dirname(sys.executable), name)
 
 
 def run(command: list[str], package: str) -> str:

@@ -15,4 +15,9 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; t
     exit 1
 fi
 export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH}
-exec python3 -m "$program" "$@"
+# SIGINT waits until Python is ready for it, for while it imports that would be a traceback.
+python=(python3 -m "$program" "$@")
+if env --block-signal=INT true 2>/dev/null; then
+    python=(env --block-signal=INT "${python[@]}")
+fi
+exec "${python[@]}"

@@ -60,7 +60,7 @@ def _build_environment(
     elements: 'tuple[tuple[str, pathlib.Path], ...]',
     release: str,
 ) -> 'dict[str, str]':
-    return resolve.build_environment(dict(elements), {'ARCH': 'amd64', 'DIB_RELEASE': release})
+    return resolve.element_environment(dict(elements), {'ARCH': 'amd64', 'DIB_RELEASE': release})
 
 
 def build_environment(elements: 'dict[str, pathlib.Path]', release: str) -> 'dict[str, str]':

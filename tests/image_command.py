@@ -7,6 +7,12 @@ import sys
 
 from tests import base
 
+#: A sudo that asks for nothing.
+FAKE_SUDO = """#!/bin/sh
+while case $1 in -*) true ;; *) false ;; esac; do shift; done
+exec "$@"
+"""
+
 
 class ImageCommandTestCase(base.TestCase):
     """Runs `command` in a folder for images, with the tests' own diskimage-builder."""
@@ -20,6 +26,9 @@ class ImageCommandTestCase(base.TestCase):
         super().setUp()
         self.images = self.root / 'images'
         self.images.mkdir()
+        sudo = self.sandbox.bin / 'sudo'
+        sudo.write_text(FAKE_SUDO)
+        sudo.chmod(0o755)
         self.env = {
             'HEAT_IMAGE_VENV': sys.prefix,
             'DIB_IMAGE_CACHE': str(self.root / 'cache'),

@@ -13,7 +13,7 @@ from tests.base import ROOT
 #: Where diskimage-builder elements lie.
 ELEMENT_FOLDERS = ('elements', 'test-image/elements')
 #: What these hold runs on a server, or travels to it.
-SERVER_FOLDERS = ELEMENT_FOLDERS + ('boot-config/templates',)
+SERVER_FOLDERS = ELEMENT_FOLDERS + ('boot-config',)
 
 
 @functools.cache
@@ -88,7 +88,9 @@ def is_shell(name: str) -> bool:
 
 def on_servers(name: str) -> bool:
     """Whether a file belongs to what runs on a server, as against the build host or the tests."""
-    return name.startswith(tuple(f'{folder}/' for folder in SERVER_FOLDERS))
+    return name.startswith(
+        tuple(f'{folder}/' for folder in SERVER_FOLDERS)
+    ) and not name.startswith('boot-config/list-')
 
 
 def is_generated(name: str) -> bool:

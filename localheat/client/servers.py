@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from localheat.client.session import connect
 from localheat.errors import LocalHeatError
+from localheat.services.session import connect
 
 
 class Servers:
@@ -36,12 +36,13 @@ class Servers:
         self._act(server, 'os-start')
         self._wait(server, 'ACTIVE')
 
-    def stop(self, server: str, hard: bool = False) -> None:
-        """Shut a server down, or cut its power."""
-        self._act(server, 'powerCut' if hard else 'os-stop')
+    def stop(self, server: str) -> None:
+        """Shut a server down."""
+        self._act(server, 'os-stop')
         self._wait(server, 'SHUTOFF')
 
     def reboot(self, server: str, hard: bool = False) -> None:
+        """Shut a server down, or cut its power, and start it again."""
         self._act(server, 'reboot', {'type': 'HARD' if hard else 'SOFT'})
         self._wait(server, 'ACTIVE')
 

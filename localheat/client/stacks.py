@@ -12,8 +12,8 @@ from heatclient.common import template_utils
 from keystoneauth1.exceptions import ConnectFailure
 
 from localheat.client.servers import Servers
-from localheat.client.session import connect
 from localheat.errors import LocalHeatError
+from localheat.services.session import connect
 
 
 class StackFailed(LocalHeatError):

@@ -4,9 +4,9 @@
 import abc
 import dataclasses
 import os
-import shutil
+from typing import ClassVar
 
-from localheat import files
+from localheat.errors import LocalHeatError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,14 +16,15 @@ class Spec:
     :param directory: the machine's own folder, which holds all that it writes
     :param image: path of a qcow2 or raw file, which is never written to
     :param user_data: as the server gets it, not encoded
-    :param config_drive: path of an ISO 9660 file
     :param ram: in MiB
     """
+
+    #: an ISO 9660 file in the folder
+    CONFIG_DRIVE: ClassVar[str] = 'config.iso'
 
     name: str
     directory: str
     image: str
-    config_drive: str
     user_data: bytes
     address: str
     mac: str
@@ -35,14 +36,22 @@ class Spec:
 
 
 class Machine(abc.ABC):
-    """A machine that boots an image; it is killed when the process that started it ends.
+    """One boot of an image; it is killed when the process that started it ends.
 
     It has a network in which this machine's loopback is 10.0.2.2. All methods return when what
     they do is done; the boot itself goes on after ``start``.
     """
 
+    #: What it takes: packages by the programs that they provide; blanks separate alternatives.
+    PROGRAMS: 'ClassVar[dict[str, str]]' = {}
+
+    TAKES_ROOT: 'ClassVar[bool]' = False
+
     def __init__(self, spec: Spec):
         self.spec = spec
+        #: Whether somebody has ended it; it can have ended by itself, too.
+        self.stopped = False
+        self.suspended = False
 
     @property
     @abc.abstractmethod
@@ -57,30 +66,64 @@ class Machine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def power_off(self, hard: bool = False) -> None:
-        """Shut it down, or cut its power. One that does not run is left alone."""
+    def wait(self) -> None:
+        """Return when it has ended."""
+
+    def power_off(self, patience: float = 0) -> None:
+        """Shut it down, or cut its power. One that does not run is left alone.
+
+        :param patience: seconds that it has to shut down; none: its power is cut
+        """
+        self.stopped = True
+        self._power_off(0 if self.suspended else patience)
 
     @abc.abstractmethod
+    def _power_off(self, patience: float) -> None:
+        pass
+
     def suspend(self) -> None:
         """Stop it from running, as it is."""
+        self._suspend()
+        self.suspended = True
 
     @abc.abstractmethod
+    def _suspend(self) -> None:
+        pass
+
     def resume(self) -> None:
         """Let it run on."""
+        self._resume()
+        self.suspended = False
 
     @abc.abstractmethod
-    def wipe(self) -> None:
-        """Throw its disk away; with the next start it boots the image anew."""
+    def _resume(self) -> None:
+        pass
+
+    def snapshot(self) -> 'tuple[str, str]':
+        """Return an image made of its disk: a new file's path and its format.
+
+        :raises LocalHeatError: when this kind of machine has no disk
+        """
+        raise LocalHeatError('There is no disk to make an image of.')
 
     @property
     def console_path(self) -> str:
-        return self.spec.path('console.log')
+        return self.spec.path(CONSOLE)
 
-    def console(self, lines: int = 100) -> str:
-        """Return the end of what its console showed, over all boots."""
-        return files.tail(self.console_path, lines)
 
-    def destroy(self) -> None:
-        """Cut its power and remove its folder."""
-        self.power_off(hard=True)
-        shutil.rmtree(self.spec.directory, ignore_errors=True)
+CONSOLE = 'console.log'
+# of a console's end; as much as Nova asks for
+CONSOLE_BYTES = 1 << 20
+
+
+def console(directory: str) -> bytes:
+    """Return the end of what a machine's console showed, over all boots.
+
+    :param directory: the machine's folder
+    """
+    try:
+        with open(os.path.join(directory, CONSOLE), 'rb') as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - CONSOLE_BYTES))
+            return stream.read()
+    except FileNotFoundError:
+        return b''

@@ -8,7 +8,6 @@ vanish, so there is nothing to clean up, whatever went wrong.
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -30,6 +29,17 @@ class ChrootMachine(Machine):
     image without agent runs its cloud-init, at each boot, to get one; see ``first_boot``.
     """
 
+    PROGRAMS = {
+        'unshare': 'util-linux',
+        'mount': 'mount',
+        'ip': 'iproute2',
+        'slirp4netns': 'slirp4netns',
+        'sfdisk': 'fdisk',
+        'qemu-img': 'qemu-utils',
+    }
+
+    TAKES_ROOT = True
+
     def __init__(self, spec: Spec):
         super().__init__(spec)
         self._init: Optional[subprocess.Popen] = None
@@ -42,7 +52,6 @@ class ChrootMachine(Machine):
     def start(self) -> None:
         if self.running:
             return
-        self.power_off(hard=True)
         spec = self.spec
         # beside the machines' folders, for all of them
         folder = os.path.join(os.path.dirname(spec.directory), 'images')
@@ -78,7 +87,7 @@ class ChrootMachine(Machine):
         try:
             self._connect(time.monotonic() + 30)
         except BaseException:
-            self.power_off(hard=True)
+            self.power_off()
             raise
 
     def _connect(self, deadline: float) -> None:
@@ -96,11 +105,16 @@ class ChrootMachine(Machine):
                 stderr=log,
             )
 
-    def power_off(self, hard: bool = False) -> None:
-        if self.running and not hard:
+    def wait(self) -> None:
+        init = self._init
+        if init is not None:
+            init.wait()
+
+    def _power_off(self, patience: float) -> None:
+        if self.running and patience:
             self._tell('stop')
             try:
-                self._init.wait(15)
+                self._init.wait(min(patience, 15))
             except subprocess.TimeoutExpired:
                 pass
         for child in (self._init, self._network):
@@ -109,16 +123,12 @@ class ChrootMachine(Machine):
                 child.wait()
         self._init = self._network = None
 
-    def suspend(self) -> None:
+    def _suspend(self) -> None:
         self._tell('suspend')
 
-    def resume(self) -> None:
+    def _resume(self) -> None:
         self._tell('resume')
 
     def _tell(self, what: str) -> None:
         self._init.stdin.write(what.encode() + b'\n')
         self._init.stdin.flush()
-
-    def wipe(self) -> None:
-        for name in ('upper', 'work'):
-            shutil.rmtree(self.spec.path(name), ignore_errors=True)

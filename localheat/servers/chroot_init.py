@@ -16,8 +16,8 @@ import sys
 import time
 from typing import Any, Optional
 
+from localheat.network.addresses import DNS, GATEWAY, METADATA, PREFIX
 from localheat.servers import first_boot
-from localheat.servers.network import DNS, GATEWAY, METADATA, PREFIX
 from localheat.servers.unit import Unit
 
 DEVICES = ('null', 'zero', 'full', 'random', 'urandom', 'tty')

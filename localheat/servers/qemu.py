@@ -8,16 +8,23 @@ from typing import Optional
 
 from localheat import process
 from localheat.errors import LocalHeatError
+from localheat.network.addresses import CIDR, GATEWAY
 from localheat.servers import accelerator, images, qmp
 from localheat.servers.base import Machine, Spec
-from localheat.servers.network import CIDR, GATEWAY
+
+# make config drives; Nova calls the first one that is there
+ISO_MAKERS = 'genisoimage mkisofs xorrisofs'
 
 
 class QemuMachine(Machine):
     """A virtual machine. Its serial console is its log."""
 
-    # to shut down when asked to, in seconds; with an emulated, busy processor it takes long
-    PATIENCE = 120.0
+    PROGRAMS = {
+        'qemu-system-' + platform.machine(): 'qemu-system-x86',
+        'qemu-img': 'qemu-utils',
+        ISO_MAKERS: 'genisoimage',
+        'setpriv': 'util-linux',
+    }
 
     def __init__(self, spec: Spec):
         super().__init__(spec)
@@ -90,7 +97,7 @@ class QemuMachine(Machine):
             '-drive',
             f'file={_escape(self._disk)},format=qcow2,if=virtio,cache=unsafe',
             '-drive',
-            f'file={_escape(spec.config_drive)},format=raw,if=virtio,readonly=on',
+            f'file={_escape(spec.path(spec.CONFIG_DRIVE))},format=raw,if=virtio,readonly=on',
             '-netdev',
             f'user,id=network,ipv6=off,net={CIDR},host={GATEWAY},dhcpstart={spec.address}',
             '-device',
@@ -100,11 +107,16 @@ class QemuMachine(Machine):
             'virtio-rng-pci',
         ]
 
-    def power_off(self, hard: bool = False) -> None:
+    def wait(self) -> None:
+        process = self._process
+        if process is not None:
+            process.wait()
+
+    def _power_off(self, patience: float) -> None:
         if self._process is None:
             return
-        if self.running and not hard:
-            self._ask('system_powerdown', self.PATIENCE)
+        if self.running and patience:
+            self._ask('system_powerdown', patience)
         # The guest gets no chance to write more; but killed, QEMU would lose even what the guest
         # has synced.
         if self.running:
@@ -115,21 +127,37 @@ class QemuMachine(Machine):
 
     def _ask(self, command: str, patience: float) -> None:
         """Have QEMU end in some way, and wait for its end."""
+        assert self._process and self._control
         try:
             self._control.execute(command)
             self._process.wait(patience)
         except (LocalHeatError, subprocess.TimeoutExpired):
             pass
 
-    def suspend(self) -> None:
-        self._control.execute('stop')
+    def _suspend(self) -> None:
+        if self._control:
+            self._control.execute('stop')
 
-    def resume(self) -> None:
-        self._control.execute('cont')
+    def _resume(self) -> None:
+        if self._control:
+            self._control.execute('cont')
 
-    def wipe(self) -> None:
-        if os.path.exists(self._disk):
-            os.unlink(self._disk)
+    def snapshot(self) -> 'tuple[str, str]':
+        path = self.spec.path('snapshot.qcow2')
+        pause = self.running and not self.suspended
+        if pause:
+            # what QEMU has in its memory is written then
+            self._suspend()
+        try:
+            # the running QEMU keeps others from its disk, but for readers that say so
+            process.run(
+                ['qemu-img', 'convert', '-U', '-f', 'qcow2', '-O', 'qcow2', self._disk, path],
+                'qemu-utils',
+            )
+        finally:
+            if pause:
+                self._resume()
+        return path, 'qcow2'
 
 
 def _escape(path: str) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keystone, Heat and the compute stand-in as processes on loopback, with one folder of state."""
+"""The services of a cloud as processes on loopback, with one folder of state."""
 
 from localheat.services.cloud import Cloud
+from localheat.services.content import DEFAULTS
 
-__all__ = ['Cloud']
+__all__ = ['DEFAULTS', 'Cloud']

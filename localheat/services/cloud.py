@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud on one machine: Keystone, Heat, and the stand-in for the other services."""
+"""A cloud on one machine."""
 
+import contextlib
+import importlib.util
 import os
 import time
-from typing import Optional
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, Optional
 
-from localheat.compute.config import ComputeConfig
+from localheat import servers
 from localheat.errors import LocalHeatError
-from localheat.services import config, setup
-from localheat.services.service import Service
+from localheat.process import require
+from localheat.services import accounts, config, databases
+from localheat.services.cache import Cache, versions
+from localheat.services.content import Content, check_image
+from localheat.services.service import Service, launch
 from localheat.services.state import State
 
+# The order in which they start; each waits for another only when it asks it something.
+ALWAYS = ('keystone', 'nova', 'neutron', 'heat', 'glance')
+# what a service's databases are filled by
+FIRST = ('keystone', 'nova', 'neutron')
 
-class Cloud:
+
+class Cloud(Content):
     """A cloud whose state is one folder; stopped and started again, it goes on.
 
     As a context manager it starts, and on leaving stops, all services.
@@ -29,71 +40,81 @@ class Cloud:
                 f'{directory} holds a cloud that was interrupted while it was made.',
                 'Remove the folder and start anew.',
             )
+        super().__init__(self.state)
         self._bound = bound
-        self.services = _services(self.state)
+        self._lifelines: list[IO[bytes]] = []
+        self._images: Mapping[str, str] = {}
+        self.services = _services(self.state, (*ALWAYS, *self.state.services))
 
     @classmethod
     def create(
         cls,
         directory: str,
-        compute: Optional[ComputeConfig] = None,
+        images: Optional[Mapping[str, str]] = None,
         cache: Optional[str] = None,
+        kind: str = 'qemu',
+        services: Sequence[str] = (),
+        servers_without_networks: bool = True,
         bound: bool = True,
         debug: bool = False,
-        patience: float = 300,
     ) -> 'Cloud':
         """Make a new cloud.
 
         :param directory: a folder that does not exist or is empty
-        :param compute: the images that its servers can have; without, it has no images
+        :param images: files by name; the cloud has them once it has been started
         :param cache: a folder in which what every new cloud needs is kept
+        :param kind: of machine, for flavors that do not choose one by their name
+        :param services: some of "cinder", "swift" and "zaqar"
+        :param servers_without_networks: have Heat take servers that name no network, as Nova did
+            before 2.37; what is newer cannot be had then
         :param debug: more in the services' logs
-        :param patience: seconds for Keystone to start
+        :raises LocalHeatError: when something is missing; with what to do
         """
         directory = os.path.abspath(directory)
         if os.path.isdir(directory) and os.listdir(directory):
             raise LocalHeatError(f'{directory} is not empty.', 'Name another folder.')
-        compute = compute or ComputeConfig()
-        compute.check()
-        setup.versions()
+        images = {name: os.path.abspath(path) for name, path in (images or {}).items()}
+        for name, path in images.items():
+            check_image(name, path)
+        versions()
+        servers.check(kind)
+        for name in services:
+            _check_service(name)
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        state = State.new(directory)
-        store = setup.Cache(cache) if cache else None
-        cached = store is not None and store.load(state)
-        config.write(state, debug)
-        compute.save(directory)
+        state = State.new(
+            directory,
+            services=list(services),
+            kind=kind,
+            servers_without_networks=servers_without_networks,
+            debug=debug,
+        )
         state.save()
-        services = _services(state)
-        if not cached:
-            setup.make_databases(state)
-            keystone = services['keystone']
-            try:
-                keystone.start(bound)
-                keystone.wait_ready(time.monotonic() + patience)
-                setup.populate(state)
-            except BaseException:
-                keystone.stop()
-                raise
+        if cache:
+            Cache(cache, _fill).fill(state)
+        else:
+            _fill(state)
         state.complete = True
         state.save()
-        if store and not cached:
-            store.fill(state)
         cloud = cls(directory, bound)
-        # Keystone may run already, bound to the life of these objects
-        cloud.services = services
+        cloud._images = images
         return cloud
 
     def __enter__(self) -> 'Cloud':
         self.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: Any) -> None:
         self.stop()
 
     @property
     def environment(self) -> dict[str, str]:
         """What OpenStack's clients need to use this cloud."""
         return self.state.environment()
+
+    @property
+    def admin_environment(self) -> dict[str, str]:
+        """What OpenStack's clients need to administer this cloud."""
+        return self.state.environment('admin')
 
     def start(self, patience: float = 300) -> None:
         """Start the services that do not run, and wait until all answer.
@@ -103,30 +124,92 @@ class Cloud:
         """
         deadline = time.monotonic() + patience
         try:
-            for service in self.services.values():
-                service.start(self._bound)
-            for service in self.services.values():
-                service.wait_ready(deadline)
+            self._launch(deadline)
+            accounts.publish(self.state, self.state.services)
+            images, self._images = self._images, {}
+            for name, path in images.items():
+                self.add_image(name, path)
         except BaseException:
             self.stop()
             raise
+
+    def _launch(self, deadline: float) -> None:
+        idle = [service for service in self.services.values() if not service.running]
+        if idle:
+            lifeline = launch(self.state, idle, self._bound)
+            if lifeline:
+                self._lifelines.append(lifeline)
+        for service in self.services.values():
+            service.wait_ready(deadline)
+
+    def enable(self, name: str) -> None:
+        """Give the cloud a further service: "cinder", "swift" or "zaqar".
+
+        :raises LocalHeatError: when it is not installed or does not come up
+        """
+        if name in self.services:
+            return
+        _check_service(name)
+        self.state.services.append(name)
+        self.state.save()
+        self.services.update(_services(self.state, [name]))
+        self.start()
 
     def stop(self) -> None:
         """Stop all services, and with them the servers."""
         for service in reversed(list(self.services.values())):
             service.stop()
+        for lifeline in self._lifelines:
+            lifeline.close()
+        self._lifelines.clear()
 
 
-def _services(state: State) -> dict[str, Service]:
-    """Return a cloud's services by name, in the order in which they start."""
-    services = (
-        Service(state, 'keystone', 'localheat.services.keystone', [state.url('keystone') + '/v3']),
-        Service(state, 'compute', 'localheat.compute', [state.url('compute') + '/']),
-        Service(
-            state,
-            'heat',
-            'localheat.services.heat',
-            [state.url('heat') + '/', state.url('heat-cfn') + '/healthcheck'],
-        ),
-    )
-    return {service.name: service for service in services}
+def _check_service(name: str) -> None:
+    """Make sure that an optional service can be had."""
+    if name not in accounts.OPTIONAL:
+        raise LocalHeatError(
+            f'There is no service {name}.', f'There are: {", ".join(accounts.OPTIONAL)}.'
+        )
+    if importlib.util.find_spec(name) is None:
+        raise LocalHeatError(
+            f'{name} is not installed.',
+            'pip install -r localheat/requirements-extra.txt -c localheat/constraints.txt',
+        )
+    if name == 'zaqar':
+        require('redis-server', 'redis-server')
+
+
+def _services(state: State, names: Sequence[str]) -> dict[str, Service]:
+    """Return services by name."""
+    urls = {
+        'keystone': [state.url('keystone') + '/v3'],
+        'nova': [state.url('placement') + '/', state.url('nova') + '/'],
+        'neutron': [state.url('neutron') + '/'],
+        'heat': [state.url('heat') + '/', state.url('heat-cfn') + '/healthcheck'],
+        'glance': [state.url('glance') + '/'],
+        'cinder': [state.url('cinder') + '/'],
+        'swift': [state.url('swift') + '/healthcheck'],
+        'zaqar': [state.url('zaqar') + '/v2/ping'],
+    }
+    return {name: Service(state, name, urls[name]) for name in names}
+
+
+def _fill(state: State) -> None:
+    """Write the configuration and make databases with all that a new cloud has."""
+    config.write(state)
+    databases.make(state)
+    services = _services(state, FIRST)
+    deadline = time.monotonic() + 300
+    try:
+        with contextlib.ExitStack() as stack:
+            for names in (FIRST[:1], FIRST[1:]):
+                lifeline = launch(state, [services[name] for name in names], True)
+                stack.enter_context(lifeline)
+                for name in names:
+                    services[name].wait_ready(deadline)
+                if 'keystone' in names:
+                    accounts.populate(state)
+            Content(state).add_defaults()
+    finally:
+        for service in services.values():
+            service.stop()

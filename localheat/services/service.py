@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One service of a cloud as a process: started, waited for, stopped."""
+"""One service of a cloud, as a process: waited for, and stopped."""
 
 import os
 import subprocess
@@ -7,8 +7,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Iterable, Sequence
+from typing import IO, Optional
 
 from localheat import files
 from localheat.errors import LocalHeatError
@@ -19,44 +19,27 @@ from localheat.services.state import State
 class Service:
     """A service that runs as a process of its own, whoever started it.
 
-    :param name: the service's name; its log is ``<name>.log``, its PID file ``<name>.pid``
-    :param module: the Python module that is run, with the state's folder as its argument
+    :param name: the service's name, and its module's; its log is ``<name>.log``
     :param urls: what answers when the service is ready
     """
 
-    def __init__(self, state: State, name: str, module: str, urls: Sequence[str]):
+    def __init__(self, state: State, name: str, urls: Sequence[str]):
         self.name = name
         self.log = state.path(name + '.log')
-        self._state = state
-        self._module = module
         self._urls = urls
         self._pid_file = PidFile(state.path(name + '.pid'))
-        self._process: Optional[subprocess.Popen] = None
+
+    @property
+    def pid(self) -> Optional[int]:
+        """The process, None when it does not run."""
+        return self._pid_file.pid()
 
     @property
     def running(self) -> bool:
-        return self._pid_file.pid() is not None
-
-    def start(self, bound: bool) -> None:
-        """Start the process, unless it runs.
-
-        :param bound: stop it when this process ends, however that happens
-        """
-        if self.running:
-            return
-        with open(self.log, 'ab') as log:
-            self._process = subprocess.Popen(
-                [sys.executable, '-m', self._module, self._state.directory],
-                stdin=subprocess.PIPE if bound else subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=_environment(),
-            )
-        self._pid_file.write(self._process.pid)
+        return self.pid is not None
 
     def wait_ready(self, deadline: float) -> None:
-        """Wait until the service answers.
+        """Wait until the service, which has been started, answers.
 
         :param deadline: of time.monotonic()
         :raises LocalHeatError: when it ends or is not ready in time
@@ -75,14 +58,37 @@ class Service:
         :param patience: seconds until it is killed
         """
         self._pid_file.end(patience)
-        if self._process is not None:
-            if self._process.stdin:
-                self._process.stdin.close()
-            self._process.wait()
-            self._process = None
 
     def _fail(self, what: str) -> None:
         raise LocalHeatError(f'{self.name} {what}. The end of {self.log}:\n{files.tail(self.log)}')
+
+
+def launch(state: State, services: Iterable[Service], bound: bool) -> Optional[IO[bytes]]:
+    """Start services, as processes that have one in common; see ``localheat.services.__main__``.
+
+    :param bound: stop them when this process ends, however that happens
+    :returns: their lifeline, if they are bound: they stop when it is closed
+    :raises LocalHeatError: when they cannot be started
+    """
+    path = state.path('services.log')
+    with open(path, 'ab') as log:
+        launcher = subprocess.Popen(
+            [
+                sys.executable,
+                '-m',
+                'localheat.services',
+                state.directory,
+                *(service.name for service in services),
+            ],
+            stdin=subprocess.PIPE if bound else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(),
+        )
+    if launcher.wait():
+        raise LocalHeatError(f'The services do not start. The end of {path}:\n{files.tail(path)}')
+    return launcher.stdin
 
 
 def _answers(url: str) -> bool:
@@ -95,7 +101,7 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _environment() -> dict:
+def _environment() -> dict[str, str]:
     """Return an environment in which the process finds this package and no proxy to itself."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     environment = {

@@ -1,39 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What identifies a cloud: its folder, ports and passwords."""
+"""What identifies a cloud: its folder, ports, passwords and choices."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import secrets
 import socket
+from typing import Any
 
 from localheat import files
 from localheat.errors import LocalHeatError
-from localheat.servers.network import GATEWAY
+from localheat.network.addresses import GATEWAY
 
 REGION = 'RegionOne'
 HOST = '127.0.0.1'
 # Services that listen on loopback alone are reached at this address by servers and nobody else.
 HOST_SEEN_BY_SERVERS = GATEWAY
-SERVICES = ('keystone', 'heat', 'heat-cfn', 'compute')
+# users of the project "service"; placement's is also the one that Nova itself uses there
+SERVICE_USERS = ('nova', 'placement', 'neutron', 'glance', 'cinder', 'heat', 'swift', 'zaqar')
+USERS = (*SERVICE_USERS, 'admin', 'demo', 'heat_domain_admin')
+PORTS = (
+    'keystone',
+    'placement',
+    'nova',
+    'neutron',
+    'glance',
+    'heat',
+    'heat-cfn',
+    'cinder',
+    'swift',
+    'swift-account',
+    'swift-container',
+    'swift-object',
+    'zaqar',
+    'redis',
+)
 
 
 @dataclasses.dataclass
 class State:
-    """A cloud's ports, by service, and its passwords, by user.
+    """What distinguishes one cloud from another.
 
+    :param ports: of loopback, by name
+    :param passwords: by user, and "encryption", Heat's key
+    :param services: names of those that the cloud has beside the ones that each has
+    :param kind: of machine that boots for a flavor whose name is not that of a kind
+    :param servers_without_networks: whether a template's servers need not name their networks
+    :param debug: whether the services' logs have more in them
     :param complete: whether the cloud has its databases, users and catalogue
     """
 
     directory: str
     ports: dict[str, int]
     passwords: dict[str, str]
+    services: list[str] = dataclasses.field(default_factory=list)
+    kind: str = 'qemu'
+    servers_without_networks: bool = True
+    debug: bool = False
     complete: bool = False
 
     @classmethod
-    def new(cls, directory: str) -> 'State':
-        users = ('admin', 'heat', 'heat_domain_admin', 'demo', 'encryption')
-        return cls(directory, free_ports(), {user: secrets.token_hex(16) for user in users})
+    def new(cls, directory: str, **choices: Any) -> 'State':
+        """Return a cloud's first state, with free ports and new passwords."""
+        passwords = {name: secrets.token_hex(16) for name in (*USERS, 'encryption')}
+        return cls(directory, free_ports(), passwords, **choices)
 
     @classmethod
     def load(cls, directory: str) -> 'State':
@@ -59,22 +90,30 @@ class State:
         del content['directory']
         files.write(self.path('state.json'), json.dumps(content, indent=2) + '\n')
 
-    def path(self, name: str) -> str:
-        return os.path.join(self.directory, name)
+    def path(self, *names: str) -> str:
+        return os.path.join(self.directory, *names)
 
     def url(self, service: str, host: str = HOST) -> str:
         """Return the root of a service's URLs, without a slash at the end."""
         return f'http://{host}:{self.ports[service]}'
 
-    def environment(self) -> dict[str, str]:
-        """Return what OpenStack's clients on this machine need to work as the user "demo"."""
+    def sqlite(self, database: str) -> str:
+        """Return the URL of a database for SQLAlchemy."""
+        path = self.path('databases', database + '.sqlite')
+        return f'sqlite:///{path}?timeout=60&check_same_thread=false'
+
+    def environment(self, user: str = 'demo') -> dict[str, str]:
+        """Return what OpenStack's clients on this machine need.
+
+        :param user: "demo" or "admin", each with a project of its name
+        """
         return {
             'OS_AUTH_TYPE': 'password',
             'OS_AUTH_URL': self.url('keystone') + '/v3',
             'OS_IDENTITY_API_VERSION': '3',
-            'OS_USERNAME': 'demo',
-            'OS_PASSWORD': self.passwords['demo'],
-            'OS_PROJECT_NAME': 'demo',
+            'OS_USERNAME': user,
+            'OS_PASSWORD': self.passwords[user],
+            'OS_PROJECT_NAME': user,
             'OS_USER_DOMAIN_ID': 'default',
             'OS_PROJECT_DOMAIN_ID': 'default',
             'OS_REGION_NAME': REGION,
@@ -85,12 +124,9 @@ class State:
 
 
 def free_ports() -> dict[str, int]:
-    """Return a free port of loopback for each service."""
-    sockets = [socket.socket() for _ in SERVICES]
-    try:
+    """Return a free port of loopback for each name."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
         for item in sockets:
             item.bind((HOST, 0))
-        return {name: item.getsockname()[1] for name, item in zip(SERVICES, sockets)}
-    finally:
-        for item in sockets:
-            item.close()
+        return {name: item.getsockname()[1] for name, item in zip(PORTS, sockets)}

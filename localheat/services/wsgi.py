@@ -3,46 +3,65 @@
 
 import os
 import signal
-import socketserver
+import socket
 import stat
 import sys
 import threading
+import time
 from typing import Any, Callable
-from wsgiref import simple_server
+
+from werkzeug import serving
 
 from localheat.services.state import HOST
 
-
-class _Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def server_bind(self):
-        # the base class asks DNS for the host's name
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
-        self.setup_environ()
+Application = Callable[..., Any]
 
 
-class _Handler(simple_server.WSGIRequestHandler):
-    def address_string(self):
-        return self.client_address[0]
+class _Handler(serving.WSGIRequestHandler):
+    # or a reply's second part might wait for the acknowledgement of its first one
+    disable_nagle_algorithm = True
 
-    def log_request(self, code='-', size='-'):
+    def log_request(self, code: 'int | str' = '-', size: 'int | str' = '-') -> None:
         # a URL's query can hold a signature
         sys.stderr.write('{} {} {}\n'.format(self.command, self.path.partition('?')[0], code))
 
 
-def serve(app: Callable, port: int) -> Any:
+def serve(application: Application, port: int) -> None:
     """Serve an application from now on.
 
-    :returns: a server with a ``shutdown`` method
+    Werkzeug's server, which comes with Keystone, understands chunked requests, as uploads of images
+    are; Python's own does not.
     """
-    server = simple_server.make_server(HOST, port, app, _Server, _Handler)
-    threading.Thread(
-        target=server.serve_forever, kwargs={'poll_interval': 0.1}, daemon=True
-    ).start()
-    return server
+    server = serving.make_server(HOST, port, application, threaded=True, request_handler=_Handler)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def one_at_a_time(application: Application) -> Application:
+    """Have an application answer one request after the other."""
+    lock = threading.Lock()
+
+    def locked(environ: Any, start_response: Any) -> Any:
+        with lock:
+            return application(environ, start_response)
+
+    return locked
+
+
+def wait_for(port: int, patience: float = 120) -> None:
+    """Wait until somebody listens on a port.
+
+    :param patience: in seconds
+    :raises OSError: nobody does
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return socket.create_connection((HOST, port), 1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def until_stopped() -> None:
@@ -54,7 +73,7 @@ def until_stopped() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
 
-    def watch_lifeline():
+    def watch_lifeline() -> None:
         sys.stdin.buffer.read()
         stopped.set()
 

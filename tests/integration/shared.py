@@ -8,10 +8,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from localheat.cli import CACHE
-from localheat.compute.config import ComputeConfig
 from localheat.services import Cloud
 
 # The folder of a cloud that runs already, for the processes of one test run.
@@ -27,15 +26,15 @@ def image() -> str:
 
 
 @contextlib.contextmanager
-def new_cloud(images: Optional[dict[str, str]] = None, **options: object) -> Iterator[Cloud]:
+def new_cloud(images: Optional[dict[str, str]] = None, **options: Any) -> Iterator[Cloud]:
     """Start a cloud; leave nothing of it behind.
 
     :param images: their paths by name, the image that the tests share by default
     :param options: for Cloud.create
     """
-    compute = ComputeConfig(images or {IMAGE: image()})
+    images = {IMAGE: image()} if images is None else images
     with tempfile.TemporaryDirectory(prefix='localheat-') as directory:
-        with Cloud.create(directory, compute, cache=CACHE, **options) as cloud:
+        with Cloud.create(directory, images, CACHE, **options) as cloud:
             yield cloud
 
 

@@ -34,8 +34,7 @@ class RestartTest(base.IntegrationTestCase):
             runs,
         )
         server = stack.server('server')
-        self.servers.stop(server, hard=True)
-        self.servers.start(server)
+        self.servers.reboot(server, hard=True)
 
         failed = self.assertRaises(StackFailed, stack.wait, LIMIT)
 

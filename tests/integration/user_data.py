@@ -20,7 +20,6 @@ import yaml
 
 from localheat.cli import CACHE
 from localheat.client import Stacks
-from localheat.compute.config import ComputeConfig
 from localheat.services import Cloud
 from tests.base import ROOT
 
@@ -58,9 +57,9 @@ METADATA = {
 
 @contextlib.contextmanager
 def new_cloud() -> 'Iterator[Cloud]':
-    """A cloud that takes any image; none of its servers is to boot."""
+    """A cloud in which nothing boots."""
     with tempfile.TemporaryDirectory(prefix='localheat-') as directory:
-        with Cloud.create(directory, ComputeConfig(any_name=True), cache=CACHE) as cloud:
+        with Cloud.create(directory, cache=CACHE, kind='none') as cloud:
             yield cloud
 
 

@@ -8,7 +8,7 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 
-from localheat.servers.network import GATEWAY
+from localheat.network.addresses import GATEWAY
 
 
 class Server:

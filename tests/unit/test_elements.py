@@ -12,23 +12,17 @@ from typing import Any
 
 import yaml
 
+from imagebuild import distros
 from tests import base, dib, repository
 
 load_tests = base.load_scenarios
 
 #: The element that brings the operating system, and the release.
-DISTRIBUTIONS = (
-    ('debian', 'bookworm'),
-    ('debian', 'trixie'),
-    ('ubuntu', 'jammy'),
-    ('ubuntu', 'noble'),
-    ('fedora', '43'),
-    ('centos', '9-stream'),
-    ('centos', '10-stream'),
-    ('rocky-container', '9'),
-    ('rocky-container', '10'),
-    ('rhel', '9'),
-    ('opensuse', '15.6'),
+DISTRIBUTIONS = tuple(
+    (distro.elements[0], release.name)
+    for distro in distros.known().values()
+    for release in distro.releases.values()
+    if release.image
 )
 
 #: What may lie in an element beside folders of phases, and which element makes use of it. A folder
@@ -49,8 +43,8 @@ PROGRAM = re.compile(r'\d\d-[a-z0-9-]+$')
 ENVIRONMENT = re.compile(r'\d\d-[a-z0-9-]+(\.bash)?$')
 MODULE = re.compile(r'[a-z]+_[a-z_]+\.py$')
 PACKAGE = re.compile(r'[A-Za-z0-9][\w.+-]*$')
-FAMILIES = {'debian', 'redhat', 'suse'}
-DISTRO_NAMES = {'debian', 'ubuntu', 'fedora', 'centos', 'rocky', 'almalinux', 'rhel', 'opensuse'}
+FAMILIES = {distro.family for distro in distros.known().values()}
+DISTRO_NAMES = set(distros.known())
 
 
 def content(folder: pathlib.Path) -> 'list[pathlib.Path]':

@@ -5,12 +5,11 @@ import gzip
 import io
 import os
 import pathlib
-import time
 from unittest import mock
 
 import testtools
 
-from imagebuild import build, environment, machine, progress, tools
+from imagebuild import build, call, machine, progress, sourcing, tools
 from imagebuild.errors import Refusal
 from tests import base
 
@@ -76,7 +75,7 @@ class EnvironmentTest(base.TestCase):
         for number, text in enumerate(texts):
             files.append(self.root / f'{number}-file')
             files[-1].write_text(text)
-        return environment.sourced(files, {'ARCH': 'amd64', 'PATH': os.defpath})
+        return sourcing.sourced(files, {'ARCH': 'amd64', 'PATH': os.defpath})
 
     def test_each_file_sees_what_those_before_it_have_set(self):
         found = self.sourced("export DOUGH='two\nlines'\n", 'export LOAF="$ARCH $DOUGH"\nLOCAL=x\n')
@@ -91,7 +90,7 @@ class EnvironmentTest(base.TestCase):
         )
 
     def test_a_file_that_fails_is_named(self):
-        with testtools.ExpectedException(environment.BrokenFile, '(?s).*1-file ends with status'):
+        with testtools.ExpectedException(sourcing.BrokenFile, '(?s).*1-file ends with status'):
             self.sourced('', 'echo "$MISSING"\n', 'export LATER=1\n')
 
 
@@ -162,9 +161,9 @@ class SudoStandInTest(base.TestCase):
     def sudo(self, *args: str, uid: int) -> 'list[list[str]]':
         """Call the stand-in as a user; return the commands that were run."""
         self.fake('id', {'stdout': str(uid)})
-        path = [str(build.SHIMS / 'partitions'), str(build.SHIMS / 'sudo'), str(self.sandbox.bin)]
+        path = [str(call.SHIMS / 'partitions'), str(call.SHIMS / 'sudo'), str(self.sandbox.bin)]
         done = self.run_program(
-            [build.SHIMS / 'sudo' / 'sudo', *args],
+            [call.SHIMS / 'sudo' / 'sudo', *args],
             env={'PATH': ':'.join(path), 'HEAT_IMAGE_SUDO': str(self.sandbox.bin / 'real-sudo')},
         )
         self.assertEqual((0, '', ''), done)
@@ -181,7 +180,7 @@ class SudoStandInTest(base.TestCase):
     def test_the_real_one_runs_the_stand_ins(self):
         # Its own PATH would find the kpartx that cannot work.
         self.assertEqual(
-            [['real-sudo', str(build.SHIMS / 'partitions' / 'kpartx'), '-d', 'x']],
+            [['real-sudo', str(call.SHIMS / 'partitions' / 'kpartx'), '-d', 'x']],
             self.sudo('kpartx', '-d', 'x', uid=1000),
         )
 
@@ -204,7 +203,7 @@ class SystemPackagesTest(base.TestCase):
 class PipTest(base.TestCase):
     def settings(self, listed: str, **environ: str) -> 'dict[str, str]':
         with mock.patch('subprocess.run', return_value=mock.Mock(stdout=listed)):
-            return tools.pip_environment(pathlib.Path('venv'), environ)
+            return tools.pip_variables(pathlib.Path('venv'), environ)
 
     def test_its_files_become_variables(self):
         self.assertEqual(
@@ -236,9 +235,11 @@ class FailureTest(base.TestCase):
     def test_a_tarball_that_was_cut_short_is_not_kept(self):
         whole = self.root / 'debootstrap-debian-trixie-amd64.tar.gz'
         cut = self.root / 'debootstrap-debian-sid-amd64.tar.gz'
-        whole.write_bytes(gzip.compress(b'x' * 100000))
-        cut.write_bytes(whole.read_bytes()[:-20])
         with mock.patch.object(machine, 'as_root', side_effect=lambda command: command):
             self.announce('rm')
-            build._drop_broken_caches(self.root, since=time.time() - 60)
+            with testtools.ExpectedException(Refusal):
+                with build._whole_caches(self.root):
+                    whole.write_bytes(gzip.compress(b'x' * 100000))
+                    cut.write_bytes(whole.read_bytes()[:-20])
+                    raise Refusal('the disk is full')
         self.assertEqual([True, False], [whole.exists(), cut.exists()])

@@ -2,7 +2,6 @@
 """The commands of os-collect-config.service: what it does in the agent's place."""
 
 import json
-import re
 import shlex
 import stat
 
@@ -17,7 +16,7 @@ class OsCollectConfigServiceTest(base.TestCase):
     def command(self, name: str) -> str:
         """A setting of the unit, as systemd takes it."""
         lines = UNIT.read_text().replace('\\\n', ' ').splitlines()
-        [command] = [line for line in lines if re.match(f'{name}=-?/bin/sh', line)]
+        [command] = [line for line in lines if line.startswith(name + '=')]
         return command.split('=', 1)[1].replace('$$', '$').replace('%%', '%')
 
     def start(self, conf: str) -> None:

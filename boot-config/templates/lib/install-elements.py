@@ -26,8 +26,6 @@ suffices, but for PyYAML, which cloud-init and the agents bring.
 
 import argparse
 import concurrent.futures
-import errno
-import fcntl
 import glob
 import json
 import os
@@ -43,31 +41,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Seconds to wait for another package manager, such as cloud-init's or a nightly upgrade's.
-LOCK_PATIENCE = 300
-# Files that a package manager locks while it is at work, and those that hold the number of its
-# process.  apt waits for some of the first itself, but not for its lists; dnf waits for ever.
-LOCKED = (
-    '/var/lib/dpkg/lock-frontend',
-    '/var/lib/dpkg/lock',
-    '/var/lib/apt/lists/lock',
-    '/var/cache/apt/archives/lock',
-    '/var/lib/rpm/.rpm.lock',
-)
-AT_WORK = (
-    '/var/cache/dnf/download_lock.pid',
-    '/var/cache/dnf/metadata_lock.pid',
-    '/var/lib/dnf/rpmdb_lock.pid',
-)
 ATTEMPTS = 3  # at what needs a mirror; pauses of 5 and 10 seconds between them
 # What the agent rewrites is not taken back to its beginnings.
 KEPT = re.compile(r'/etc/[^/]+\.conf$')
 STATIC = {'bin': '/usr/local/bin/', 'static': '/'}
+# distributions: begin, written by imagebuild/update-tables: do not edit
 FAMILIES = {
-    'debian': ('debian', 'ubuntu'),
-    'redhat': ('almalinux', 'centos', 'fedora', 'openeuler', 'rhel', 'rocky'),
-    'suse': ('opensuse',),
+    'debian': 'debian ubuntu',
+    'redhat': 'fedora centos rocky almalinux rhel openeuler',
+    'suse': 'opensuse',
 }
+# Releases that have packages of the agents.
+WITH_PACKAGES = {
+    'centos': '9-stream',
+    'debian': 'trixie',
+    'ubuntu': 'jammy noble resolute',
+}
+# Releases whose life has ended.
+ENDED = {
+    'centos': '6 7 8 8-stream',
+    'debian': 'wheezy jessie stretch buster bullseye',
+    'fedora': '20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42',
+    'opensuse': '13.1 13.2 42.1 42.2 42.3 15.0 15.1 15.2 15.3 15.4 15.5 15.6',
+    'rhel': '6 7',
+    'ubuntu': 'precise trusty xenial bionic focal plucky questing',
+}
+# distributions: end
 # A mirror that does not answer is given up soon: the attempts are counted here.
 APT = [
     'apt-get',
@@ -118,20 +117,39 @@ class System:
 
     def __init__(self, release: str) -> None:
         values = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', release, re.MULTILINE))
-        self.name = re.sub('-(leap|tumbleweed)$', '', values.get('ID', ''))
-        self.family = next((family for family, names in FAMILIES.items() if self.name in names), '')
+        self.name = re.sub('-(leap|tumbleweed)$', '', values.get('ID', '').lower())
+        self.family = next(
+            (family for family, names in FAMILIES.items() if self.name in names.split()), ''
+        )
         if not self.family:
             raise Failure(
                 f'the distribution {self.name} is not known, only '
-                + ', '.join(sorted(sum(FAMILIES.values(), ())))
+                + ', '.join(sorted(' '.join(FAMILIES.values()).split()))
             )
         version = values.get('VERSION_ID', '')
         if self.family == 'debian':
             self.release = values.get('VERSION_CODENAME', '')
         elif self.family == 'suse':
-            self.release = version
+            self.release = version if values['ID'].endswith('leap') else 'tumbleweed'
+        elif self.name == 'openeuler':  # its VERSION: 24.03 (LTS-SP1)
+            self.release = re.sub(r'[^\w.]+', '-', values.get('VERSION', '')).strip('-')
         else:
             self.release = version.split('.')[0] + ('-stream' if self.name == 'centos' else '')
+        ended = ENDED.get(self.name, '').split()
+        if self.release in ended or version.split('.')[0] in ended:
+            say(
+                f'warning: the life of {self.name} {self.release} has ended; '
+                'its packages may be gone, and it gets no security updates'
+            )
+
+    def lacks_agents(self) -> str:
+        """Why the agents may not be among the distribution's packages; empty if they are."""
+        if self.release in WITH_PACKAGES.get(self.name, '').split():
+            return ''
+        return (
+            f'; {self.name} {self.release} is not known to have packages of the agents: '
+            f'{self.name}_pip_env.yaml takes them from the Python package index'
+        )
 
     def package(self, name: str, names: 'dict[str, Any]') -> str:
         """What a package is called here.
@@ -154,7 +172,6 @@ class System:
         if not packages or self._have(manager['have'], packages):
             return
         for attempt in range(1, ATTEMPTS + 1):
-            wait_for_lock()
             failed = next(
                 (
                     command
@@ -175,44 +192,6 @@ class System:
         # dpkg knows packages, too, that were removed but for their configuration.
         states = set(done.stdout.decode().split()) if self.family == 'debian' else {'installed'}
         return done.returncode == 0 and states == {'installed'}
-
-
-def wait_for_lock() -> None:
-    """Wait while another package manager is at work.
-
-    :raises Failure: when that takes too long.
-    """
-    os.environ['ZYPP_LOCK_TIMEOUT'] = str(LOCK_PATIENCE)  # zypper waits by itself
-    give_up = time.monotonic() + LOCK_PATIENCE
-    said = False
-    while True:
-        path = next((path for path in LOCKED + AT_WORK if is_held(path)), None)
-        if path is None:
-            return
-        if time.monotonic() > give_up:
-            raise Failure(
-                f'packages: another package manager has been at work for {LOCK_PATIENCE} '
-                f'seconds; it holds {path}'
-            )
-        if not said:
-            say(f'waiting for another package manager, which holds {path}')
-            said = True
-        time.sleep(1)
-
-
-def is_held(path: str) -> bool:
-    """Whether another process holds a lock file."""
-    try:
-        with open(path, 'r+') as file:
-            if path in AT_WORK:
-                return os.path.exists(f'/proc/{int(file.read())}')
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (FileNotFoundError, ValueError):
-        return False
-    except OSError as error:
-        # Others are no obstacle that is known here: the package manager itself will say it.
-        return error.errno in (errno.EACCES, errno.EAGAIN)
-    return False
 
 
 def call(command: 'list[str]', **options: 'Any') -> int:
@@ -375,7 +354,12 @@ def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
         system.install(packages.get('pre-install.d', []))
         for script in scripts(tree, 'pre-install.d'):
             run(folder, script)
-        system.install(packages.get('install.d', []))
+        try:
+            system.install(packages.get('install.d', []))
+        except Failure as failure:
+            agents = 'package-installs/os-collect-config.yaml' in tree
+            packaged = agents and install_type('os-collect-config') == 'package'
+            raise Failure(f'{failure}{system.lacks_agents() if packaged else ""}')
         install_static(tree)
         for script in scripts(tree, 'install.d'):
             run(folder, script)

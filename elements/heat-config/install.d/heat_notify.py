@@ -514,6 +514,11 @@ def main(arguments: 'list[str]') -> int:
     if arguments in (['-h'], ['--help']):
         print(__doc__.strip())
         return DELIVERED
+    if arguments == ['--version']:
+        import heat_release
+
+        print(f'heat-config-notify {heat_release.version()}')
+        return DELIVERED
     if len(arguments) != 1:
         print(__doc__.strip().splitlines()[2], file=sys.stderr)
         return UNUSABLE

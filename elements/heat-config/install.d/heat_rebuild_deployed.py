@@ -17,9 +17,13 @@ Environment:
 import sys
 
 import heat_deployed
+import heat_release
 
 
 def main(arguments: 'list[str]') -> int:
+    if arguments == ['--version']:
+        print(f'heat-config-rebuild-deployed {heat_release.version()}')
+        return 0
     if arguments:
         print(__doc__.strip(), file=sys.stdout if arguments == ['--help'] else sys.stderr)
         return 0 if arguments == ['--help'] else 2

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 
+import heat_release
 from heat_deployed import REFUSED
 from heat_overview import BROKEN, Overview, span
 
@@ -101,6 +102,7 @@ def main(arguments: 'list[str]') -> int:
         epilog=EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument('--version', action='version', version=f'%(prog)s {heat_release.version()}')
     parser.add_argument(
         '--why', action='store_true', help='answer in sentences: why does my stack wait?'
     )

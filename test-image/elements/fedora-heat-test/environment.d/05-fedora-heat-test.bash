@@ -3,13 +3,15 @@
 # release 40 the image has another name than it looks for. build-heat-image.sh reads this, too.
 # DNF 5 has no option -v, which diskimage-builder's default has.
 export YUM_FLAGS=${YUM_FLAGS:--y}
-export DIB_RELEASE=${DIB_RELEASE:-43}
+# distributions: begin, written by imagebuild/update-tables: do not edit
+export DIB_RELEASE=${DIB_RELEASE:-44}
 case $DIB_RELEASE in
     42) image=42-1.1 ;;
     43) image=43-1.6 ;;
     44) image=44-1.7 ;;
     *) image= ;;
 esac
+# distributions: end
 if [ -n "$image" ]; then
     case $ARCH in
         amd64) image+=.x86_64 ;;
