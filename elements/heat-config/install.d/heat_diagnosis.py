@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 
+import heat_http
 import heat_invocation
 import heat_notify
 from heat_deployed import GROUPS_WITHOUT_HOOK, METADATA, PENDING, REFUSED
@@ -262,21 +263,18 @@ def probe(address: str) -> 'tuple[str, float]':
     """
     import email.utils
     import urllib.error
-    import urllib.request
 
+    by = heat_http.proxy_for(address)
+    by = f' (by the proxy {heat_http.without_password(by)})' if by else ''
     try:
-        opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=heat_notify.tls_context(address.split(':')[0]))
-        )
-        with opener.open(address + '/', timeout=PROBE_TIMEOUT) as answer:
-            headers = answer.headers
+        with heat_http.deadline(PROBE_TIMEOUT):
+            with heat_http.opener().open(address + '/', timeout=PROBE_TIMEOUT) as answer:
+                headers = answer.headers
     except urllib.error.HTTPError as error:  # it is there, and that is what was asked
         headers = error.headers
-    except heat_notify.SignalError as error:
-        return str(error), 0
     except urllib.error.URLError as error:
-        return str(error.reason), 0
+        return f'{error.reason}{by}', 0
     except Exception as error:  # of the many that a broken answer can raise
-        return f'{type(error).__name__}: {error}', 0
+        return f'{type(error).__name__}: {error}{by}', 0
     date = email.utils.parsedate_tz(headers.get('Date') or '')
     return '', email.utils.mktime_tz(date) if date else 0
