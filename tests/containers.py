@@ -10,9 +10,11 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tarfile
 import time
+from typing import Any
 
 import fixtures
 import testtools
@@ -47,6 +49,51 @@ def tiny_image() -> bytes:
             link.type, link.linkname = tarfile.SYMTYPE, 'busybox'
             archive.addfile(link)
     return packed.getvalue()
+
+
+#: A container's config with all that can be seen from outside, which sleeps then.
+KEYS = {
+    'entrypoint': ['sh', '-c'],
+    'command': [
+        'echo "$GREETING" > /out/words; echo "$HTTP_PROXY" >> /out/words; '
+        'cat /run/secrets/password >> /out/words; exec sleep 600'
+    ],
+    'environment': {'GREETING': 'hello  there\n$x "y"', 'HTTP_PROXY': 'http://u:p w#"\'@h '},
+    'secrets': {'password': 'the_password'},
+    'healthcheck': {'test': ['CMD', 'test', '-e', '/out'], 'interval': 3600, 'retries': 2},
+    'cap_add': ['NET_ADMIN'],
+    'cap_drop': ['CHOWN', 'MKNOD'],
+    # Without nproc podman sets one that this machine may not allow.
+    'ulimits': {'nofile': {'soft': 100, 'hard': 200}, 'nproc': {'soft': 999, 'hard': 1000}},
+    'labels': {'colour': 'blue'},
+    'log_driver': 'none',
+    'pull': 'never',
+}
+INPUTS = {'the_password': 'geheim'}
+SECRETS = ('hello  there', 'u:p w', 'geheim')
+WORDS = 'hello  there\n$x "y"\nhttp://u:p w#"\'@h \ngeheim'
+
+
+def assert_has_keys(
+    test: testtools.TestCase, container: 'dict[str, Any]', out: pathlib.Path
+) -> None:
+    """Find that a container is as KEYS says, by what its engine tells of it."""
+    host = container['HostConfig']
+    test.assertIn('NET_ADMIN', ' '.join(host['CapAdd']))
+    test.assertEqual(
+        ['CHOWN', 'MKNOD'], sorted(name.replace('CAP_', '') for name in host['CapDrop'])
+    )
+    limits = {item['Name'].lower().replace('rlimit_', ''): item for item in host['Ulimits']}
+    test.assertEqual((100, 200), (limits['nofile']['Soft'], limits['nofile']['Hard']))
+    test.assertEqual('none', host['LogConfig']['Type'])
+    test.assertEqual('blue', container['Config']['Labels']['colour'])
+    check = container['Config']['Healthcheck']
+    test.assertEqual(['CMD-SHELL', 'test -e /out'], check['Test'])
+    test.assertEqual((3600 * 10**9, 2), (check['Interval'], check['Retries']))
+    deadline = time.monotonic() + PATIENCE
+    while (out / 'words').read_text() != WORDS and time.monotonic() < deadline:
+        time.sleep(0.1)
+    test.assertEqual(WORDS, (out / 'words').read_text())
 
 
 class Engine(fixtures.Fixture):
@@ -106,7 +153,11 @@ class Podman(Engine):
             'netns = "host"\nlog_driver = "k8s-file"\n'
             'default_ulimits = ["nofile=20000:20000", "nproc=1000:1000"]\n'
         )
+        (store / 'registries.conf').write_text(
+            '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n'
+        )
         self.env = {
+            'CONTAINERS_REGISTRIES_CONF': str(store / 'registries.conf'),
             'CONTAINERS_CONF': str(store / 'containers.conf'),
             'CONTAINERS_STORAGE_CONF': str(store / 'storage.conf'),
         }
@@ -166,3 +217,69 @@ class Docker(Engine):
             check=False,
             stderr=subprocess.DEVNULL,
         )
+
+
+class Registry(fixtures.Fixture):
+    """A registry on loopback that wants a password.
+
+    :param root: a folder of the test's own.
+    """
+
+    USER, PASSWORD = 'somebody', 'hush hush'
+    #: What htpasswd makes of the password.
+    HASH = '$2b$05$abcdefghijklmnopqrstuu1DXodogeSB3B7JNulSv.pdUxyJA088W'
+
+    def __init__(self, root: pathlib.Path) -> None:
+        super().__init__()
+        self.root = root / 'registry'
+        self.inputs = {'registry_user': self.USER, 'registry_password': self.PASSWORD}
+
+    def _setUp(self) -> None:
+        require('docker-registry')
+        self.root.mkdir()
+        (self.root / 'users').write_text(f'{self.USER}:{self.HASH}\n')
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            self.name = f'127.0.0.1:{free.getsockname()[1]}'
+        (self.root / 'config.yml').write_text(
+            'version: 0.1\n'
+            f'storage: {{filesystem: {{rootdirectory: {self.root}/data}}}}\n'
+            f'http: {{addr: "{self.name}"}}\n'
+            f'auth: {{htpasswd: {{realm: tests, path: {self.root}/users}}}}\n'
+        )
+        self.option = {self.name: {'username': 'registry_user', 'password': 'registry_password'}}
+        log = open(self.root / 'log', 'wb')
+        self.addCleanup(log.close)
+        daemon = subprocess.Popen(
+            ['docker-registry', 'serve', self.root / 'config.yml'],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        host, port = self.name.split(':')
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection((host, int(port)), 1).close()
+                return
+            except OSError:
+                if daemon.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError((self.root / 'log').read_text()[-1000:]) from None
+                time.sleep(0.1)
+
+    def push(self, engine: Engine) -> str:
+        """Put an engine's test image into the registry; return the name it has there."""
+        image = f'{self.name}/tiny:1'
+        engine.ask('tag', IMAGE, image)
+        engine.ask(
+            'login',
+            f'--username={self.USER}',
+            '--password-stdin',
+            self.name,
+            stdin=self.PASSWORD.encode(),
+        )
+        engine.ask('push', image)
+        engine.ask('logout', self.name)
+        engine.ask('rmi', image)
+        return image

@@ -81,3 +81,27 @@ class HookTestCase(base.TestCase):
         response = json.loads(done.stdout)
         self.assertEqual(KEYS, KEYS & set(response))
         return response
+
+    def remove_stale(self, metadata: Optional[str]) -> str:
+        """Have removed what the hook started and Heat no longer has, as os-refresh-config does.
+
+        :param metadata: what the file with Heat's deployments holds; None if there is none.
+        :returns: what was logged.
+        """
+        if not (self.sandbox.bin / 'bash').exists():
+            self.sandbox.announce('bash')
+        path = self.root / 'metadata'
+        if metadata is not None:
+            path.write_text(metadata)
+        done = self.run_program(
+            [
+                'bash',
+                base.ELEMENTS
+                / f'heat-config-{self.group}/os-refresh-config/configure.d'
+                / f'50-heat-config-{self.group}',
+            ],
+            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
+        )
+        # Another status would keep the deployments waiting that come next.
+        self.assertEqual((0, ''), (done.status, done.stdout), done.stderr)
+        return done.stderr

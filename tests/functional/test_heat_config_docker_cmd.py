@@ -3,7 +3,7 @@
 
 import json
 
-from tests import base, containers, hooks
+from tests import containers, hooks, proc_reader
 
 
 class DockerCmdTest(hooks.HookTestCase):
@@ -17,13 +17,14 @@ class DockerCmdTest(hooks.HookTestCase):
         self.out = self.root / 'out'
         self.out.mkdir()
 
-    def run_config(self, id, config, action='CREATE', resource='web'):
+    def run_config(self, id, config, action='CREATE', resource='web', more=None, **fields):
         inputs = {
             'deploy_action': action,
             'deploy_stack_id': 'stack/1',
             'deploy_resource_name': resource,
         }
-        return self.deploy('docker-cmd', id=id, config=config, inputs=inputs)
+        inputs.update(more or {})
+        return self.deploy('docker-cmd', id=id, config=config, inputs=inputs, **fields)
 
     def container(self, command='sleep 600', **config):
         return dict(
@@ -34,16 +35,8 @@ class DockerCmdTest(hooks.HookTestCase):
             volumes=[f'{self.out}:/out'],
         )
 
-    def remove_stale(self, *ids):
-        path = self.root / 'metadata'
-        path.write_text(json.dumps([{'id': id} for id in ids]))
-        done = self.run_script(
-            base.ELEMENTS
-            / 'heat-config-docker-cmd/os-refresh-config/configure.d'
-            / '50-heat-config-docker-cmd',
-            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
-        )
-        self.assertEqual((0, ''), (done.status, done.stdout), done.stderr)
+    def remove_all_but(self, *ids):
+        self.remove_stale(json.dumps([{'id': id} for id in ids]))
 
     def test_containers_live_from_create_to_delete(self):
         response = self.run_config(
@@ -71,6 +64,40 @@ class DockerCmdTest(hooks.HookTestCase):
         self.run_config('c', {'db': self.container()}, 'DELETE')
         self.assertEqual([], self.engine.all())
 
+    def test_all_keys_of_a_container_and_none_of_its_secrets_can_be_read_by_others(self):
+        # What the kernel here has no support for, docker ignores with a warning.
+        config = self.container(**containers.KEYS)
+        with proc_reader.ProcReader(self.root, *containers.SECRETS) as reader:
+            response = self.run_config('a', {'web': config}, more=containers.INPUTS)
+        self.assertEqual([], reader.seen())
+        self.assertEqual(0, response['deploy_status_code'], response['deploy_stderr'])
+        (found,) = json.loads(self.engine.ask('container', 'inspect', 'web'))
+        containers.assert_has_keys(self, found, self.out)
+        self.run_config('c', {}, 'DELETE')
+        self.assertEqual([], list((self.working / 'secrets').iterdir()))
+
+    def test_an_image_of_a_registry_that_wants_a_password(self):
+        registry = self.useFixture(containers.Registry(self.root))
+        config = dict(self.container(), image=registry.push(self.engine), pull='always')
+        response = self.run_config('a', {'web': config})
+        self.assertEqual(125, response['deploy_status_code'])
+        with proc_reader.ProcReader(self.root, registry.PASSWORD) as reader:
+            response = self.run_config(
+                'b', {'web': config}, more=registry.inputs, options={'registries': registry.option}
+            )
+        self.assertEqual([], reader.seen())
+        self.assertEqual(0, response['deploy_status_code'], response['deploy_stderr'])
+        self.assertEqual(['web'], self.engine.running())
+        self.assertEqual([], [name for name in self.working.iterdir() if 'login' in name.name])
+
+        wrong = dict(registry.inputs, registry_password='wrong')
+        response = self.run_config(
+            'c', {'web': config}, more=wrong, options={'registries': registry.option}
+        )
+        self.assertNotEqual(0, response['deploy_status_code'])
+        self.assertIn('could not be logged in to', response['deploy_stderr'])
+        self.assertEqual(['web'], self.engine.running())
+
     def test_failures_names_and_what_is_stale(self):
         # One test, for it takes a while to start the daemon.
         self.engine.ask(
@@ -87,7 +114,7 @@ class DockerCmdTest(hooks.HookTestCase):
         self.assertRegex(renamed, '^web-[0-9a-f]{8}$')
 
         self.engine.ask('rm', '--force', 'web')
-        self.remove_stale('a')
+        self.remove_all_but('a')
         self.assertEqual(['web'], self.engine.running())
-        self.remove_stale()
+        self.remove_all_but()
         self.assertEqual([], self.engine.all())

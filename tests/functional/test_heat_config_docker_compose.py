@@ -8,7 +8,7 @@ import json
 import shutil
 import subprocess
 
-from tests import base, containers, hooks
+from tests import containers, hooks, proc_reader
 
 
 class ComposeTest(hooks.HookTestCase):
@@ -38,8 +38,8 @@ class ComposeTest(hooks.HookTestCase):
             volumes=[f'{self.out}:/out'],
         )
 
-    def run_config(self, config, inputs=None, status=0, name='web.project'):
-        response = self.deploy('docker-compose', name=name, config=config, inputs=inputs)
+    def run_config(self, config, inputs=None, status=0, name='web.project', **fields):
+        response = self.deploy('docker-compose', name=name, config=config, inputs=inputs, **fields)
         self.assertEqual(status == 0, response['deploy_status_code'] == 0, response)
         return response
 
@@ -49,7 +49,7 @@ class ComposeTest(hooks.HookTestCase):
             self.engine.ask(
                 'ps',
                 '--filter',
-                'label=com.docker.compose.project=webproject',
+                'label=com.docker.compose.project=webproject-568f2d15',
                 '--format',
                 '{{.Label "com.docker.compose.service"}}',
             ).split()
@@ -88,18 +88,68 @@ class ComposeTest(hooks.HookTestCase):
         self.assertEqual([], self.engine.all())
         self.assertEqual([], list(self.working.iterdir()))
 
+    def test_values_arrive_as_they_are_and_names_that_are_alike_are_two_projects(self):
+        value = 'a$b ${c} $$d'
+        with proc_reader.ProcReader(self.root, value) as reader:
+            self.run_config(
+                {
+                    'services': {
+                        'a': self.service(
+                            'echo "$$V" > /out/a; sleep 600', environment={'V': value}
+                        )
+                    }
+                },
+                {'value': value},
+            )
+        self.assertEqual([], reader.seen())
+        self.run_config({'services': {'b': self.service('sleep 600')}}, name='webproject')
+        self.run_config({'services': {'b': self.service('sleep 600')}}, name='webproject')
+        self.assertEqual(2, len(self.engine.running()))
+        self.assertEqual(value + '\n', (self.out / 'a').read_text())
+
+    def test_options(self):
+        other = self.service('echo $$WHO > /out/other; sleep 600', profiles=['more'])
+        more = {'services': {'web': {'environment': {'WHO': 'file'}}}}
+        files = [
+            {'file_name': 'more.yml', 'content': json.dumps(dict(more, version='3.8'))},
+            {
+                'file_name': 'image/Dockerfile',
+                'content': f'FROM {containers.IMAGE}\nENV WHO=built\n',
+            },
+        ]
+        web = self.service('echo $$WHO > /out/web; sleep 600')
+        built = dict(
+            self.service('echo $$WHO > /out/built; sleep 600'),
+            image='localhost/built:1',
+            build={'context': './image', 'network': 'host'},
+        )
+        self.run_config(
+            {'version': '3.8', 'services': {'web': web, 'other': other, 'built': built}},
+            {'env_files': files},
+            options={'files': ['more.yml'], 'profiles': 'more', 'build': True, 'stop_timeout': 1},
+        )
+        self.assertEqual(['built', 'other', 'web'], self.services())
+        self.assertEqual('file\n', (self.out / 'web').read_text())
+        self.assertEqual('built\n', (self.out / 'built').read_text())
+
+    def test_an_image_of_a_registry_that_wants_a_password(self):
+        registry = self.useFixture(containers.Registry(self.root))
+        image = registry.push(self.engine)
+        service = dict(self.service('sleep 600'), image=image)
+        self.run_config({'services': {'web': service}}, status=1)
+        with proc_reader.ProcReader(self.root, registry.PASSWORD) as reader:
+            self.run_config(
+                {'services': {'web': service}},
+                registry.inputs,
+                options={'registries': registry.option, 'pull': 'always'},
+            )
+        self.assertEqual([], reader.seen())
+        self.assertEqual(['web'], self.services())
+
     def test_only_what_heat_no_longer_has_is_stale(self):
         for name in ('web.project', 'other'):
             self.run_config({'services': {'a': self.service('sleep 600')}}, name=name)
-        path = self.root / 'metadata'
         for names, expected in ((('web.project',), ['a']), ((), [])):
-            path.write_text(json.dumps([{'id': name, 'name': name} for name in names]))
-            done = self.run_script(
-                base.ELEMENTS
-                / 'heat-config-docker-compose/os-refresh-config/configure.d'
-                / '50-heat-config-docker-compose',
-                env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
-            )
-            self.assertEqual(0, done.status, done.stderr)
+            self.remove_stale(json.dumps([{'id': name, 'name': name} for name in names]))
             self.assertEqual(expected, self.services())
             self.assertEqual(len(expected), len(self.engine.all()))

@@ -3,7 +3,7 @@
 
 import json
 
-from tests import base, containers, hooks
+from tests import containers, hooks, proc_reader
 
 SLEEP = 'sleep 600'
 RESOURCE = {'deploy_stack_id': 'stack/1', 'deploy_resource_name': 'web'}
@@ -29,9 +29,9 @@ class PodmanTest(hooks.HookTestCase):
         self.out = self.root / 'out'
         self.out.mkdir()
 
-    def run_config(self, id, config, inputs=None, status=0):
+    def run_config(self, id, config, inputs=None, status=0, **fields):
         response = self.deploy(
-            'docker-cmd', id=id, config=config, inputs=dict(RESOURCE, **(inputs or {}))
+            'docker-cmd', id=id, config=config, inputs=dict(RESOURCE, **(inputs or {})), **fields
         )
         self.assertEqual(status, response['deploy_status_code'], response['deploy_stderr'])
         return response
@@ -39,16 +39,8 @@ class PodmanTest(hooks.HookTestCase):
     def container(self, command=SLEEP, **config):
         return dict(config, image=containers.IMAGE, command=command, volumes=[f'{self.out}:/out'])
 
-    def remove_stale(self, *ids):
-        path = self.root / 'metadata'
-        path.write_text(json.dumps([{'id': id} for id in ids]))
-        done = self.run_script(
-            base.ELEMENTS
-            / 'heat-config-podman/os-refresh-config/configure.d'
-            / '50-heat-config-podman',
-            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
-        )
-        self.assertEqual(0, done.status, done.stderr)
+    def remove_all_but(self, *ids):
+        self.remove_stale(json.dumps([{'id': id} for id in ids]))
 
     def test_containers_live_from_create_to_delete(self):
         self.run_config(
@@ -78,6 +70,33 @@ class PodmanTest(hooks.HookTestCase):
         self.run_config('c', {'db': self.container()}, {'deploy_action': 'DELETE'})
         self.assertEqual([], self.engine.all())
 
+    def test_all_keys_of_a_container_and_none_of_its_secrets_can_be_read_by_others(self):
+        config = self.container(**containers.KEYS)
+        with proc_reader.ProcReader(self.root, *containers.SECRETS) as reader:
+            self.run_config('a', {'web': config}, containers.INPUTS)
+        self.assertEqual([], reader.seen())
+        (found,) = json.loads(self.engine.ask('container', 'inspect', 'web'))
+        containers.assert_has_keys(self, found, self.out)
+        self.run_config('c', {}, {'deploy_action': 'DELETE'})
+        self.assertEqual([], list((self.working / 'secrets').iterdir()))
+
+    def test_podmans_own_secrets(self):
+        self.engine.ask('secret', 'create', 'mine', '-', stdin=b'geheim')
+        config = self.container("sh -c 'cat /run/secrets/mine > /out/mine'", detach=False)
+        self.run_config('a', {'web': dict(config, secrets=['mine'])})
+        self.assertEqual('geheim', (self.out / 'mine').read_text())
+
+    def test_an_image_of_a_registry_that_wants_a_password(self):
+        registry = self.useFixture(containers.Registry(self.root))
+        config = dict(self.container(), image=registry.push(self.engine), pull='always')
+        self.run_config('a', {'web': config}, status=125)
+        with proc_reader.ProcReader(self.root, registry.PASSWORD) as reader:
+            self.run_config(
+                'b', {'web': config}, registry.inputs, options={'registries': registry.option}
+            )
+        self.assertEqual([], reader.seen())
+        self.assertEqual(['web'], self.engine.running())
+
     def test_what_cannot_run_fails_with_podmans_own_error(self):
         response = self.run_config(
             'a', {'bad': self.container('no-such-program'), 'good': self.container()}, status=127
@@ -91,7 +110,7 @@ class PodmanTest(hooks.HookTestCase):
         names = self.engine.running()
         self.assertRegex(names[1], '^web-[0-9a-f]{8}$')
         self.engine.ask('rm', '--force', '--time=0', 'web')
-        self.remove_stale('a')
+        self.remove_all_but('a')
         self.assertEqual(['web'], self.engine.running())
 
     def test_only_what_heat_no_longer_has_is_stale(self):
@@ -99,11 +118,11 @@ class PodmanTest(hooks.HookTestCase):
         self.run_config('a', {'old': self.container()}, {'deploy_resource_name': 'other'})
         self.run_config('b', {'new': self.container()})
         self.run_config('c', dict(POD, metadata={'name': 'pod'}), {'deploy_resource_name': 'pod'})
-        self.remove_stale('b', 'c')
+        self.remove_all_but('b', 'c')
         self.assertEqual(
             {'mine', 'new', 'pod-main'}, {name for name in self.engine.all() if 'infra' not in name}
         )
-        self.remove_stale('b')
+        self.remove_all_but('b')
         self.assertEqual(['mine', 'new'], self.engine.all())
 
     def test_pods_live_from_create_to_delete(self):
@@ -133,7 +152,7 @@ class PodmanTest(hooks.HookTestCase):
             },
         )
         self.assertEqual(2, len(self.engine.running()))
-        self.remove_stale()
+        self.remove_all_but()
         self.assertEqual([], self.engine.all())
 
     def test_documents_of_yaml_belong_together(self):

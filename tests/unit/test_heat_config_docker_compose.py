@@ -2,11 +2,12 @@
 """The hook docker-compose, with a fake Compose; with a real one: tests/functional."""
 
 import json
+import os
 
-from tests import base, hooks
+from tests import hooks
 
 NAME = 'Web.app-1'
-PROJECT = ['--project-name', 'webapp-1']
+PROJECT = ['--project-name', 'webapp-1-b2a4da8f']
 CHECK = [*PROJECT, '--file', '.docker-compose.new.yml', 'config', '--quiet']
 UP = [*PROJECT, 'up', '-d', '--no-build', '--remove-orphans']
 DOWN = [*PROJECT, 'down', '--remove-orphans']
@@ -135,11 +136,121 @@ class UpTest(ComposeTestCase):
     def test_a_list_is_no_file(self):
         response = self.run_config(['web'])
         self.assertEqual(65, response['deploy_status_code'])
-        self.assertIn('is a list', response['deploy_stderr'])
+        self.assertIn('not a list', response['deploy_stderr'])
 
     def test_a_name_cannot_leave_the_folder(self):
         self.deploy('docker-compose', name='../../etc', config=FILE)
         self.assertEqual(['unsafe-'], [path.name[:7] for path in self.working.iterdir()])
+
+
+class NameTest(ComposeTestCase):
+    def projects(self, *names):
+        self.fake('docker-compose')
+        for name in names:
+            self.deploy('docker-compose', name=name, config=FILE)
+        return [argv[1] for argv in self.argvs() if argv[2] == 'up']
+
+    def test_different_names_are_different_projects(self):
+        names = ['web1', 'web.1', 'Web1', 'web_1', 'w\u00e9b1', '.', '-', 'web1' * 60, '\U0001f600']
+        projects = self.projects(*names)
+        self.assertEqual(len(names), len(set(projects)))
+        for name in projects:
+            self.assertRegex(name, '^[a-z0-9][a-z0-9_-]{0,120}$')
+
+    def test_a_name_that_compose_allows_is_kept(self):
+        self.assertEqual(['web-1_a'], self.projects('web-1_a'))
+
+    def test_a_project_of_an_older_version_keeps_its_name(self):
+        self.folder.mkdir(parents=True)
+        self.file.write_text('{}')
+        self.assertEqual(['webapp-1'], self.projects(NAME))
+        # Also after that.
+        self.assertEqual(['webapp-1', 'webapp-1'], self.projects(NAME))
+
+
+class DollarTest(ComposeTestCase):
+    def written(self, config, **fields):
+        self.fake('docker-compose')
+        self.run_config(config, **fields)
+        return self.file.read_text()
+
+    def test_values_of_inputs_arrive_as_they_are(self):
+        inputs = {'p': 'a$b', 'm': {'K': ['${x}', 1]}, 'empty': '', 'none': None}
+        written = self.written(
+            {'services': {'web': {'environment': {'P': 'a$b', 'M': {'K': ['${x}', 1]}}}}},
+            inputs=inputs,
+        )
+        self.assertEqual(
+            {'P': 'a$$b', 'M': {'K': ['$${x}', 1]}},
+            json.loads(written)['services']['web']['environment'],
+        )
+
+    def test_what_the_template_says_is_composes(self):
+        config = {'services': {'web': {'image': 'x:${TAG}', 'command': 'echo $$HOME'}}}
+        self.assertEqual(config, json.loads(self.written(config, inputs={'p': 'q'})))
+        self.assertIn('${TAG}', self.written('services: {web: {image: "x:${TAG}"}}'))
+
+    def test_an_option_makes_all_literal_or_nothing(self):
+        config = {'services': {'web': {'image': 'x', 'command': 'echo $HOME'}}}
+        self.assertIn('$$HOME', self.written(config, options={'interpolate': False}))
+        self.assertIn(
+            "command: 'a$$b'",
+            self.written("services: {web: {command: 'a$b'}}", options={'interpolate': False}),
+        )
+        self.assertNotIn(
+            '$$',
+            self.written(config, inputs={'c': 'echo $HOME'}, options={'interpolate': True}),
+        )
+
+
+class OptionsTest(ComposeTestCase):
+    def run_with(self, **options):
+        self.fake('docker-compose')
+        self.run_config(
+            options=options,
+            inputs={'env_files': [{'file_name': 'more.yml', 'content': 'services: {}'}]},
+        )
+        return [argv[2:] for argv in self.argvs()]
+
+    def test_profiles(self):
+        checked, up = self.run_with(profiles=['a', 'b'])
+        self.assertEqual(['--profile=a', '--profile=b', 'up'], up[:3])
+        self.assertIn('--profile=b', checked)
+
+    def test_several_files(self):
+        checked, up = self.run_with(files=['more.yml'])
+        self.assertEqual(['--file', '.docker-compose.new.yml', '--file=more.yml'], checked[:3])
+        self.assertEqual(['--file=docker-compose.yml', '--file=more.yml', 'up'], up[:3])
+
+    def test_pull(self):
+        self.assertEqual(['pull'], self.run_with(pull='always')[1])
+        self.assertIn('--pull=never', self.run_with(pull='never')[-1])
+
+    def test_build(self):
+        up = self.run_with(build=True)[-1]
+        self.assertIn('--build', up)
+        self.assertNotIn('--no-build', up)
+
+    def test_stop_timeout(self):
+        self.assertIn('--timeout=3', self.run_with(stop_timeout=3)[-1])
+
+
+class RegistriesTest(ComposeTestCase):
+    def test_images_are_pulled_with_a_login_that_is_gone_afterwards(self):
+        self.fake('docker', {}, {'status': 1})
+        self.fake('docker-compose')
+        self.run_config(
+            options={'registries': {'r.test': {'username': 'u', 'password': 'p'}}},
+            inputs={'u': 'me', 'p': 'geheim'},
+        )
+        # 'docker login', then the question for Compose v2.
+        self.assertEqual(
+            ['login', '--username=me', '--password-stdin', 'r.test'], self.argvs('docker')[0]
+        )
+        self.assertEqual('geheim', self.calls('docker')[0].stdin)
+        folder = self.calls('docker-compose')[-1].env['DOCKER_CONFIG']
+        self.assertEqual(self.calls('docker')[0].env['DOCKER_CONFIG'], folder)
+        self.assertFalse(os.path.exists(folder))
 
 
 class EnvFilesTest(ComposeTestCase):
@@ -171,6 +282,12 @@ class EnvFilesTest(ComposeTestCase):
         for value in (None, '', []):
             self.assertEqual(0, self.run_config(inputs={'env_files': value})['deploy_status_code'])
 
+    def test_they_stay_below_the_projects_folder(self):
+        for name in ('/etc/x', '../x', 'a/../../x', '.', '', 'docker-compose.yml', './.project'):
+            response = self.run_config(inputs={'env_files': [{'file_name': name, 'content': ''}]})
+            self.assertEqual(65, response['deploy_status_code'], name)
+            self.assertIn("below the project's folder", response['deploy_stderr'])
+
     def test_anything_else_is_refused(self):
         for value in ('x', 1, {'a': 'b'}, [{'file_name': 'x'}], ['x']):
             response = self.run_config(inputs={'env_files': value})
@@ -198,9 +315,18 @@ class DownTest(ComposeTestCase):
         self.run_config()
         self.fake('docker-compose', {}, {}, {'status': 1, 'stderr': 'in use'}, {})
         response = self.delete()
-        self.assertEqual((1, 'in use'), (response['deploy_status_code'], response['deploy_stderr']))
+        self.assertEqual(1, response['deploy_status_code'])
+        self.assertIn('in use', response['deploy_stderr'])
+        self.assertIn('delete the server first', response['deploy_stderr'])
         self.assertEqual(0, self.delete()['deploy_status_code'])
         self.assertFalse(self.folder.exists())
+
+    def test_delete_without_compose_succeeds_with_a_note(self):
+        self.run_config()
+        (self.sandbox.bin / 'docker-compose').unlink()
+        response = self.delete()
+        self.assertEqual(0, response['deploy_status_code'])
+        self.assertIn('the tool is not on this server', response['deploy_stderr'])
 
     def test_an_empty_config_takes_the_project_down(self):
         for config in (None, '', ' \n', {}):
@@ -210,19 +336,6 @@ class DownTest(ComposeTestCase):
 
 
 class StaleTest(ComposeTestCase):
-    def remove_stale(self, metadata):
-        path = self.root / 'metadata'
-        path.write_text(metadata)
-        done = self.run_script(
-            base.ELEMENTS
-            / 'heat-config-docker-compose/os-refresh-config/configure.d'
-            / '50-heat-config-docker-compose',
-            env={'HEAT_CONFIG_HOOKS': str(self.root / 'hooks'), 'HEAT_SHELL_CONFIG': str(path)},
-        )
-        # Another status would keep the deployments waiting that come next.
-        self.assertEqual((0, ''), (done.status, done.stdout))
-        return done.stderr
-
     def test_projects_of_deployments_that_are_gone_are_taken_down(self):
         self.fake('docker-compose')
         self.run_config()
@@ -239,7 +352,9 @@ class StaleTest(ComposeTestCase):
     def test_nothing_is_taken_down_when_it_is_not_known_what_is_wanted(self):
         self.fake('docker-compose')
         self.run_config()
-        self.assertIn('stale projects are left', self.remove_stale('{"half'))
+        self.assertIn('could not look for what Heat no longer has', self.remove_stale('{"half'))
+        for metadata in ('', ' \n', 'null'):
+            self.assertEqual('', self.remove_stale(metadata))
         self.assertEqual([CHECK, UP], self.argvs())
 
     def test_one_that_cannot_be_taken_down_does_not_keep_the_deployments_waiting(self):

@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group docker-cmd: the config is a map of containers, run by docker."""
 
-from heat_containers import docker
-from heat_hook import Deployment, Result, Workspace, main
-
-OPTIONS = ()
+import heat_containers
+import heat_removal
+from heat_containers import OPTIONS
+from heat_hook import Deployment, Result, Workspace
 
 
 def deploy(deployment: Deployment, workspace: Workspace) -> Result:
-    return docker().deploy(deployment)
+    return heat_containers.docker().deploy(deployment)
+
+
+def remove_stale(current: 'list[Deployment]') -> None:
+    heat_containers.docker().remove_stale(current)
 
 
 if __name__ == '__main__':
-    main(deploy, 'docker-cmd', OPTIONS)
+    heat_removal.main(deploy, remove_stale, 'docker-cmd', OPTIONS)

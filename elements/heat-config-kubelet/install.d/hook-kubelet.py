@@ -11,8 +11,9 @@ import json
 import os
 import time
 
-import heat_deployed
-from heat_containers import documents, submap
+import heat_removal
+from heat_documents import documents, submap
+from heat_files import load
 from heat_hook import (
     BAD_DATA,
     TIMED_OUT,
@@ -22,12 +23,12 @@ from heat_hook import (
     Workspace,
     file_name,
     log,
-    main,
     make_folder,
     program,
     run,
     write_file,
 )
+from heat_names import pod_name
 from heat_options import Option
 
 TYPE_CHECKING = False
@@ -76,7 +77,7 @@ def pod_of(deployment: Deployment) -> 'dict[str, Any] | None':
     ):
         raise HookError('The pod must have a list of containers, each with a name.', BAD_DATA)
     metadata = submap(pod, 'metadata')
-    metadata.setdefault('name', 'heat-' + deployment.id.lower())
+    metadata.setdefault('name', 'heat-' + pod_name(deployment.id))
     submap(metadata, 'labels').update(managed_by='kubelet', config_id=deployment.id)
     # No labels: those take no slash, and at most 63 characters.
     submap(metadata, 'annotations').update(resource_of(deployment))
@@ -91,7 +92,7 @@ def remove_previous(deployment: Deployment) -> None:
     """Remove the manifest that the same resource of the same stack had before."""
     resource = resource_of(deployment)
     for path in glob.glob(os.path.join(MANIFESTS, '*.json')):
-        pod = heat_deployed.load(path)
+        pod = load(path)
         annotations = (pod.get('metadata') or {}).get('annotations') or {}
         if all(resource.values()) and all(
             annotations.get(key) == value for key, value in resource.items()
@@ -113,7 +114,7 @@ class Runtime:
 
     def states(self) -> 'dict[str, str]':
         """The state of each of the pod's containers that there is, by name."""
-        states = {}
+        states: dict[str, str] = {}
         self.problem = ''
         for pod in self._ask('items', 'pods', '--label', 'config_id=' + self._config_id):
             for container in self._ask('containers', 'ps', '--all', '--pod', pod['id']):
@@ -193,5 +194,16 @@ def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     return Result(stdout=f'Running: {", ".join(names)}\n')
 
 
+def remove_stale(current: 'list[Deployment]') -> None:
+    """Remove the manifests of deployments that Heat no longer has."""
+    ids = {deployment.id for deployment in current}
+    for path in glob.glob(os.path.join(MANIFESTS, '*.json')):
+        labels = (load(path).get('metadata') or {}).get('labels') or {}
+        # Others may keep their manifests in the same folder.
+        if labels.get('managed_by') == 'kubelet' and labels.get('config_id') not in ids:
+            log(f'kubelet: removing {path}, which Heat no longer has')
+            os.unlink(path)
+
+
 if __name__ == '__main__':
-    main(deploy, 'kubelet', OPTIONS)
+    heat_removal.main(deploy, remove_stale, 'kubelet', OPTIONS)

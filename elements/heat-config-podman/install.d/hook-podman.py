@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group podman: the config is a map of containers, or pods, run by podman."""
 
-from heat_containers import podman
-from heat_hook import Deployment, Result, Workspace, main
-
-OPTIONS = ()
+import heat_containers
+import heat_removal
+from heat_containers import OPTIONS
+from heat_hook import Deployment, Result, Workspace
 
 
 def deploy(deployment: Deployment, workspace: Workspace) -> Result:
-    return podman().deploy(deployment)
+    return heat_containers.podman().deploy(deployment)
+
+
+def remove_stale(current: 'list[Deployment]') -> None:
+    heat_containers.podman().remove_stale(current)
 
 
 if __name__ == '__main__':
-    main(deploy, 'podman', OPTIONS)
+    heat_removal.main(deploy, remove_stale, 'podman', OPTIONS)

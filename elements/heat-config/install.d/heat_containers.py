@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers and pods, through a command line like docker's.
 
-What the hooks docker-cmd and podman share, and the scripts that remove what
-is stale.  The file lies beside the hooks, like heat_hook.py.
+What the hooks docker-cmd and podman share.  The file lies beside the hooks,
+like heat_hook.py.
 
 A container carries labels, by which it is found again whatever its name is:
 ``managed_by`` (the hook), ``config_id`` (the deployment's id),
@@ -13,9 +13,22 @@ A container carries labels, by which it is found again whatever its name is:
 import json
 import os
 import secrets
-import shlex
+import shutil
+import tempfile
 
-import heat_deployed
+import heat_options
+from heat_container_config import (
+    EXEC_KEYS,
+    Environment,
+    check,
+    healthcheck,
+    options,
+    start_order,
+    texts,
+    ulimits,
+    words,
+)
+from heat_documents import documents, submap
 from heat_hook import (
     BAD_DATA,
     FAILED,
@@ -23,31 +36,27 @@ from heat_hook import (
     Deployment,
     HookError,
     Result,
+    Workspace,
     as_text,
-    json_type,
+    file_name,
     log,
+    make_folder,
     run,
+    write_file,
 )
+from heat_names import container_name
+from heat_registries import OPTION as REGISTRIES
+from heat_registries import logged_in
+from heat_removal import delete
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterable
 
-# The keys of a container's config, and what the command line calls them.
-EXEC_OPTIONS = {'privileged': '--privileged', 'user': '--user'}
-RUN_OPTIONS = {
-    'env_file': '--env-file',
-    'environment': '--env',
-    'net': '--net',
-    'pid': '--pid',
-    'ports': '--publish',
-    'privileged': '--privileged',
-    'restart': '--restart',
-    'user': '--user',
-    'volumes': '--volume',
-    'volumes_from': '--volumes-from',
-}
 LIST_LIMIT = 16 * 1024 * 1024  # bytes: some ten thousand containers
+
+#: The options of both hooks.
+OPTIONS = (REGISTRIES,)
 
 
 class Container:
@@ -69,32 +78,78 @@ class Engine:
     :param program: its name, or its path.
     """
 
+    #: The variable that names where a login is kept.
+    login_variable = 'DOCKER_CONFIG'
+    #: How long a name must be.
+    shortest_name = 2
+    #: Whether containers can be given secrets that the engine has by itself.
+    has_secrets = False
+
     def __init__(self, tool: str, program: str) -> None:
         self.tool = tool
         self._program = program
+        self._folder = Workspace(tool, Deployment({})).folder
+        self._env: dict[str, str] = {}
 
     def deploy(self, deployment: Deployment) -> Result:
         """Run what a deployment's config says, in place of what it said before."""
-        wanted = [] if deployment.action == 'DELETE' else documents(deployment)
-        self.check(wanted)
-        try:
-            self._remove_previous(deployment)
-        except HookError as error:
-            # Where there is no such program there is nothing to remove.
-            if wanted or error.status_code != NOT_FOUND:
-                raise
-        return merged(list(self.start(wanted, deployment)))
+        if deployment.action == 'DELETE':
+            return delete(lambda: self._remove_previous(deployment))
+        wanted = documents(deployment)
+        if not wanted:
+            return self._remove_if_possible(deployment)
+        warnings = self.check(wanted, deployment)
+        if warnings and heat_options.is_strict(deployment.options):
+            raise HookError('\n'.join(warnings), BAD_DATA)
+        with logged_in(self._program, deployment, self._folder, self.login_variable) as env:
+            self._env = env
+            notes = self._remove_previous(deployment).stderr
+            result = merged(list(self.start(wanted, deployment)))
+        for warning in warnings:
+            log(f'Warning: {warning}')
+            notes += f'Warning: {warning}\n'
+        result.stderr = notes + result.stderr
+        return result
 
-    def check(self, wanted: 'list[dict[str, Any]]') -> None:
+    def _remove_if_possible(self, deployment: Deployment) -> Result:
+        """With nothing to run: where there is no such program there is nothing to remove."""
+        try:
+            return self._remove_previous(deployment)
+        except HookError as error:
+            if error.status_code != NOT_FOUND:
+                raise
+            return Result()
+
+    def check(self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'list[str]':
         """Find the mistakes in a config before any of it is carried out.
 
+        :returns: what may be a mistake.
         :raises HookError: when there is one.
         """
         if len(wanted) > 1:
             raise HookError('The config must be one map, from names of containers.', BAD_DATA)
+        warnings = []
         for config in wanted:
             for name, container in config.items():
-                check_container(name, container)
+                warnings += check(name, container)
+                self._check_secrets(name, container.get('secrets'), deployment)
+        return warnings
+
+    def _check_secrets(self, name: str, value: 'Any', deployment: Deployment) -> None:
+        if isinstance(value, dict):
+            for secret, input_name in value.items():
+                if deployment.inputs.get(as_text(input_name)) is None:
+                    raise HookError(
+                        f'{name}: secrets: {secret} needs the input {as_text(input_name)}, which '
+                        'is missing or null.',
+                        BAD_DATA,
+                    )
+        elif value and not self.has_secrets:
+            raise HookError(
+                f'{name}: secrets must be a map from the names of files to the names of inputs: '
+                f'{self._program} has no secrets of its own.',
+                BAD_DATA,
+            )
 
     def start(self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'Iterable[Result]':
         """Run a config's containers, in their order, even when one fails."""
@@ -102,41 +157,80 @@ class Engine:
         for name, container in sorted(containers, key=start_order):
             name = str(name)
             if container.get('action') == 'exec':
-                command = self._exec_command(container, deployment)
+                result = self._exec(name, container, deployment)
             else:
-                command = self._run_command(name, container, deployment)
-            result = self.call(command)
+                result = self._run(name, container, deployment)
             expected = container.get('exit_codes') or [0]
             expected = expected if isinstance(expected, list) else [expected]
             if str(result.status_code) in map(str, expected):
                 result.status_code = 0
             else:
-                problem = f'{name}: {command[0]} ended with status {result.status_code}.'
+                action = container.get('action') or 'run'
+                problem = f'{name}: {action} ended with status {result.status_code}.'
                 log(problem)
                 result.stderr += problem + '\n'
                 result.status_code = result.status_code or FAILED
             yield result
 
-    def _run_command(
-        self, name: str, container: 'dict[str, Any]', deployment: Deployment
-    ) -> 'list[str]':
-        command = ['run', '--name', self._unused_name(name)]
+    def _run(self, name: str, container: 'dict[str, Any]', deployment: Deployment) -> Result:
+        arguments = ['--name', self._unused_name(container_name(name, self.shortest_name))]
         labels = dict(self.labels(deployment), container_name=name)
-        command += [f'--label={label}={value}' for label, value in labels.items()]
-        if container.get('detach', True):
-            command.append('--detach=true')
-        return (
-            command
-            + options(container, RUN_OPTIONS)
-            + [as_text(container['image'])]
-            + words(container.get('command'))
+        arguments += [f'--label={label}={value}' for label, value in labels.items()]
+        if container.get('detach', True) not in (False, 'false'):
+            arguments.append('--detach=true')
+        arguments += options(container) + ulimits(name, container) + healthcheck(name, container)
+        arguments += self._secrets(name, container.get('secrets'), deployment)
+        command = words(container.get('command'))
+        if container.get('entrypoint') is not None:
+            # The command line takes one word for it; the others come before the command.
+            first, *rest = words(container['entrypoint']) or ['']
+            arguments.append(f'--entrypoint={first}')
+            command = rest + command
+        return self._call(
+            'run', arguments, [as_text(container['image']), *command], name, container
         )
 
-    def _exec_command(self, container: 'dict[str, Any]', deployment: Deployment) -> 'list[str]':
-        name, *command = words(container['command'])
-        for found in self.find(container_name=name, config_id=deployment.id):
-            name = found.name
-        return ['exec'] + options(container, EXEC_OPTIONS) + [name] + command
+    def _exec(self, name: str, container: 'dict[str, Any]', deployment: Deployment) -> Result:
+        where, *command = words(container['command'])
+        for found in self.find(container_name=where, config_id=deployment.id):
+            where = found.name
+        return self._call('exec', options(container, EXEC_KEYS), [where, *command], name, container)
+
+    def _call(
+        self,
+        command: str,
+        arguments: 'list[str]',
+        rest: 'list[str]',
+        name: str,
+        container: 'dict[str, Any]',
+    ) -> Result:
+        """Run or exec, with the container's variables."""
+        environment = Environment(name, container)
+        with tempfile.TemporaryDirectory(prefix='heat-config-') as folder:  # 0700
+            if environment.lines:
+                path = os.path.join(folder, 'env')
+                write_file(path, '\n'.join(environment.lines) + '\n')
+                arguments = arguments + [f'--env-file={path}']
+            return self.call(
+                [command, *arguments, *environment.options, *rest], env=environment.variables
+            )
+
+    def _secrets(self, name: str, value: 'Any', deployment: Deployment) -> 'list[str]':
+        """Files below /run/secrets, as long as the container is there."""
+        if not isinstance(value, dict):
+            return [f'--secret={secret}' for secret in texts(value)]
+        folder = os.path.join(self._secrets_of(deployment.id), file_name(name))
+        arguments = []
+        for secret, input_name in value.items():
+            make_folder(folder)
+            path = os.path.join(folder, secret)
+            # The folder keeps others out; in the container, any user may need it.
+            write_file(path, as_text(deployment.inputs[as_text(input_name)]), 0o444)
+            arguments.append(f'--volume={path}:/run/secrets/{secret}:ro,z')
+        return arguments
+
+    def _secrets_of(self, config_id: str) -> str:
+        return os.path.join(self._folder, 'secrets', file_name(config_id))
 
     def _unused_name(self, name: str) -> str:
         """The name, or one that begins with it where somebody else has it."""
@@ -157,26 +251,33 @@ class Engine:
             'deploy_resource_name': as_text(inputs.get('deploy_resource_name')),
         }
 
-    def _remove_previous(self, deployment: Deployment) -> None:
-        """Remove what the same resource of the same stack has run before."""
-        labels = self.labels(deployment)
-        self.remove(config_id=labels.pop('config_id'))
-        if labels['deploy_stack_id'] and labels['deploy_resource_name']:
-            self.remove(**labels)
+    def _remove_previous(self, deployment: Deployment) -> Result:
+        """Remove what the same resource of the same stack has run before.
 
-    def remove_stale(self, current: 'set[str]') -> None:
+        :returns: notes of what was gone already.
+        """
+        labels = self.labels(deployment)
+        # By another action of the same resource it has another id.
+        notes = self.remove(config_id=labels.pop('config_id'))
+        if labels['deploy_stack_id'] and labels['deploy_resource_name']:
+            notes += self.remove(**labels)
+        return Result(stderr=notes)
+
+    def remove_stale(self, current: 'list[Deployment]') -> None:
         """Remove what belongs to deployments that Heat no longer has.
 
         A name that has become free by that goes to whoever wanted it.
 
-        :param current: the ids of those it has.
+        :param current: those it has.
         """
-        for config_id in self.config_ids() - current:
+        ids = {deployment.id for deployment in current}
+        for config_id in sorted(self.config_ids() - ids):
             log(f'{self.tool}: removing what ran for {config_id}, which Heat no longer has')
             self.remove(config_id=config_id)
-        containers = self.find()
-        for container in containers:
-            wanted = container.labels.get('container_name') or container.name
+        for container in self.find():
+            wanted = container_name(
+                container.labels.get('container_name') or container.name, self.shortest_name
+            )
             if wanted != container.name and self._unused_name(wanted) == wanted:
                 self._check('rename', container.name, wanted)
 
@@ -184,15 +285,44 @@ class Engine:
         """The ids of the deployments that something runs for."""
         return {container.labels.get('config_id', '') for container in self.find()}
 
-    def remove(self, **labels: str) -> None:
-        """Remove all containers of this hook with such labels."""
-        ids = [container.id for container in self.find(**labels)]
-        if ids:
-            self._check('rm', '--force', *ids)
+    def remove(self, **labels: str) -> str:
+        """Remove all containers of this hook with such labels, and their secrets.
+
+        :returns: a note when they were gone already.
+        :raises HookError: when one stays.
+        """
+        found = self.find(**labels)
+        notes = self._rm(['rm', '--force'], [container.id for container in found], labels)
+        for container in found:
+            shutil.rmtree(
+                self._secrets_of(container.labels.get('config_id', '')), ignore_errors=True
+            )
+        return notes
+
+    def _rm(self, command: 'list[str]', ids: 'list[str]', labels: 'dict[str, str]') -> str:
+        if not ids:
+            return ''
+        result = self._quietly(*command, *ids)
+        if not result.status_code:
+            return ''
+        # Somebody else may have been faster.
+        if self.ids(command, labels):
+            raise HookError(
+                f'{self._program} {" ".join(command)} failed: {result.stderr.strip()}',
+                result.status_code,
+            )
+        return f'Some of what was to be removed was gone already: {result.stderr.strip()}\n'
+
+    def ids(self, command: 'list[str]', labels: 'dict[str, str]') -> 'list[str]':
+        """The ids of what there is with such labels.
+
+        :param command: the one that removes it.
+        """
+        return self._check('ps', '--all', '--quiet', '--no-trunc', *self._filters(labels)).split()
 
     def find(self, **labels: str) -> 'list[Container]':
         """All containers of this hook with such labels, running or not."""
-        ids = self._check('ps', '--all', '--quiet', '--no-trunc', *self._filters(labels)).split()
+        ids = self.ids(['rm'], labels)
         if not ids:
             return []
         # One that has gone meanwhile makes it fail, after it told of the others.
@@ -212,9 +342,11 @@ class Engine:
             for label, value in dict(labels, managed_by=self.tool).items()
         ]
 
-    def call(self, arguments: 'list[str]', stdin: bytes = b'') -> Result:
+    def call(
+        self, arguments: 'list[str]', stdin: bytes = b'', env: 'dict[str, str] | None' = None
+    ) -> Result:
         """Run a command whose output is the deployment's."""
-        return run([self._program] + arguments, stdin=stdin)
+        return run([self._program] + arguments, stdin=stdin, env=dict(self._env, **(env or {})))
 
     def _parse(self, text: str) -> 'Any':
         try:
@@ -245,19 +377,23 @@ class Engine:
 class Podman(Engine):
     """podman, which runs pods as Kubernetes describes them, too."""
 
-    def check(self, wanted: 'list[dict[str, Any]]') -> None:
+    login_variable = 'REGISTRY_AUTH_FILE'
+    shortest_name = 1
+    has_secrets = True
+
+    def check(self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'list[str]':
         if not any(map(is_kubernetes, wanted)):
-            super().check(wanted)
-        elif not all(map(is_kubernetes, wanted)):
+            return super().check(wanted, deployment)
+        if not all(map(is_kubernetes, wanted)):
             raise HookError(
                 'The config has documents of Kubernetes, with apiVersion and kind, '
                 'and one that is none.',
                 BAD_DATA,
             )
-        else:
-            for document in wanted:
-                for metadata in pod_metadata(document):
-                    submap(metadata, 'labels')
+        for document in wanted:
+            for metadata in pod_metadata(document):
+                submap(metadata, 'labels')
+        return []
 
     def start(self, wanted: 'list[dict[str, Any]]', deployment: Deployment) -> 'Iterable[Result]':
         if not any(map(is_kubernetes, wanted)):
@@ -271,16 +407,22 @@ class Podman(Engine):
 
     def config_ids(self) -> 'set[str]':
         return super().config_ids() | {
-            (pod.get('Labels') or {}).get('config_id', '') for pod in self._pods()
+            (pod.get('Labels') or {}).get('config_id', '') for pod in self._pods({})
         }
 
-    def remove(self, **labels: str) -> None:
-        ids = [pod['Id'] for pod in self._pods(**labels)]
-        if ids:  # with their containers
-            self._check('pod', 'rm', '--force', *ids)
-        super().remove(**labels)
+    def remove(self, **labels: str) -> str:
+        # With their containers.
+        notes = self._rm(
+            ['pod', 'rm', '--force'], [pod['Id'] for pod in self._pods(labels)], labels
+        )
+        return notes + super().remove(**labels)
 
-    def _pods(self, **labels: str) -> 'list[dict[str, Any]]':
+    def ids(self, command: 'list[str]', labels: 'dict[str, str]') -> 'list[str]':
+        if command[0] == 'pod':
+            return [pod['Id'] for pod in self._pods(labels)]
+        return super().ids(command, labels)
+
+    def _pods(self, labels: 'dict[str, str]') -> 'list[dict[str, Any]]':
         listed = self._check('pod', 'ps', '--format=json', *self._filters(labels))
         return self._parse(listed or '[]') or []
 
@@ -295,112 +437,6 @@ def podman() -> Podman:
     return Podman('podman', os.environ.get('HEAT_PODMAN_CMD') or 'podman')
 
 
-def remove_stale(engine: Engine) -> None:
-    """Remove the containers of deployments that Heat no longer has."""
-    try:
-        engine.remove_stale(
-            {
-                str(deployment.get('id'))
-                for deployment in heat_deployed.metadata()
-                if isinstance(deployment, dict)
-            }
-        )
-    except Exception as error:
-        # Not by the exit status: that would keep the deployments waiting that come next.
-        log(f'{engine.tool}: stale containers are left: {error}')
-
-
-def documents(deployment: Deployment) -> 'list[dict[str, Any]]':
-    """The config's maps: itself, or those that its text has as JSON or YAML.
-
-    :raises HookError: when it has anything else.
-    """
-    config = deployment.config
-    found = load(config) if isinstance(config, str) else [config]
-    for document in found:
-        if document and not isinstance(document, dict):
-            raise HookError(f'The config must be a map, and is a {json_type(document)}.', BAD_DATA)
-    return [document for document in found if document]
-
-
-def load(text: str) -> 'list[Any]':
-    """The documents of a text that is JSON or YAML."""
-    try:
-        return [json.loads(text)] if text.strip() else []
-    except ValueError:
-        pass
-    try:
-        import yaml  # few configs need it, and not every server has it
-    except ImportError:
-        raise HookError(
-            'The config is no JSON, and to read YAML this Python needs PyYAML.', NOT_FOUND
-        )
-    try:
-        return list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
-        raise HookError(f'The config is neither JSON nor YAML: {error}', BAD_DATA)
-
-
-def check_container(name: str, container: 'Any') -> None:
-    """Find the mistakes in one container's config.
-
-    :raises HookError: when there is one.
-    """
-    if not isinstance(container, dict):
-        raise HookError(f'{name}: must be a map, and is a {json_type(container)}.', BAD_DATA)
-    start_order((name, container))
-    words(container.get('command'))
-    action = container.get('action', 'run')
-    if action not in ('run', 'exec'):
-        raise HookError(f'{name}: the action is run or exec, and not {action!r}.', BAD_DATA)
-    if action == 'run' and not container.get('image'):
-        raise HookError(f'{name}: has no image.', BAD_DATA)
-    if action == 'exec' and not words(container.get('command')):
-        raise HookError(
-            f"{name}: the command to exec must begin with a container's name.", BAD_DATA
-        )
-    known = {'action', 'command', 'detach', 'exit_codes', 'image', 'name', 'start_order'}
-    for key in sorted(set(container) - known - set(RUN_OPTIONS)):
-        log(f'{name}: {key} is not known, and has no effect')
-
-
-def start_order(item: 'tuple[str, dict[str, Any]]') -> float:
-    """When a container's turn is, for sorting; 0 by default."""
-    name, container = item
-    try:
-        return float(container.get('start_order') or 0)
-    except (TypeError, ValueError):
-        raise HookError(f'{name}: start_order must be a number.', BAD_DATA)
-
-
-def options(container: 'dict[str, Any]', names: 'dict[str, str]') -> 'list[str]':
-    """A container's config as options of the command line."""
-    return [
-        f'{option}={value}' for key, option in names.items() for value in values(container.get(key))
-    ]
-
-
-def values(value: 'Any') -> 'list[str]':
-    """A value as what the command line takes, one by one; empty ones are left out."""
-    if isinstance(value, dict):
-        value = [key if item is None else f'{key}={as_text(item)}' for key, item in value.items()]
-    if not isinstance(value, list):
-        value = [value]
-    return [text for text in map(as_text, value) if text]
-
-
-def words(command: 'Any') -> 'list[str]':
-    """A command, a list or a text as in a shell, as a list."""
-    if not command:
-        return []
-    if isinstance(command, list):
-        return [as_text(word) for word in command]
-    try:
-        return shlex.split(as_text(command))
-    except ValueError as error:
-        raise HookError(f'The command {command!r} cannot be split into words: {error}.', BAD_DATA)
-
-
 def is_kubernetes(document: 'dict[str, Any]') -> bool:
     return 'apiVersion' in document and 'kind' in document
 
@@ -411,15 +447,6 @@ def pod_metadata(document: 'dict[str, Any]') -> 'list[dict[str, Any]]':
     if 'template' in (document.get('spec') or ()):
         found.append(submap(submap(document['spec'], 'template'), 'metadata'))
     return found
-
-
-def submap(parent: 'dict[str, Any]', key: str) -> 'dict[str, Any]':
-    """A map in a map; made where it is missing."""
-    child = parent.get(key) or {}
-    if not isinstance(child, dict):
-        raise HookError(f'{key} must be a map, and is a {json_type(child)}.', BAD_DATA)
-    parent[key] = child
-    return child
 
 
 def merged(results: 'list[Result]') -> Result:

@@ -236,12 +236,20 @@ def read(table: 'Iterable[Option]', given: 'dict[str, Any]') -> 'tuple[dict[str,
             continue
         if name == option.name or value is not None:
             values[option.name] = option.read(value)
+    if warnings and is_strict(values):
+        raise HookError('\n'.join(warnings), BAD_DATA)
+    return values, [f'Warning: {warning}' for warning in warnings]
+
+
+def is_strict(values: 'dict[str, Any]') -> bool:
+    """Whether what is not known shall be a failure.
+
+    :param values: of all options, as :func:`read` returned them.
+    """
     strict = values['strict_options']
     if strict is None:
         strict = os.environ.get('HEAT_CONFIG_STRICT_OPTIONS', '').lower() in TRUE
-    if warnings and strict:
-        raise HookError('\n'.join(warnings), BAD_DATA)
-    return values, [f'Warning: {warning}' for warning in warnings]
+    return bool(strict)
 
 
 def _unknown(name: str, known: 'list[str]') -> str:
