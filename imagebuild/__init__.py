@@ -12,6 +12,7 @@ Standard library only, for it runs before anything is installed:
 - tools: diskimage-builder in a virtual environment, and the system packages it calls
 - call: the words and the environment of disk-image-create
 - build: one run of it, watched
+- accounts: what is written beside an image: its checksum and its SBOM
 - leftovers: the folders of a build, of which nothing is left
 - sourcing: what files of environment.d set
 - lock: a folder for one build at a time
@@ -20,5 +21,6 @@ Standard library only, for it runs before anything is installed:
 In the virtual environment that has diskimage-builder:
 
 - resolve: what diskimage-builder makes of elements, their packages above all
+- sbom: what an image is made of, as a CycloneDX document
 - requirements: what the agents require, against test-image/elements and Debian's archive
 """

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 from heat_software_config import version
-from imagebuild import build, call, distros, emulation, ending, machine, recipe, tools
+from imagebuild import accounts, build, call, distros, emulation, ending, machine, recipe, tools
 from imagebuild.distros import Distro
 from imagebuild.errors import Refusal
 from imagebuild.progress import Progress, clock
@@ -177,17 +177,25 @@ def size(path: pathlib.Path) -> str:
     return f'{path.stat().st_size / 1024**2:.0f} MiB'
 
 
-def summary(wanted: recipe.Recipe, log: pathlib.Path, elapsed: float) -> str:
-    """Return what was built and what to do with it."""
+def summary(
+    wanted: recipe.Recipe, log: pathlib.Path, written: Sequence[pathlib.Path], elapsed: float
+) -> str:
+    """Return what was built and what to do with it.
+
+    :param written: what lies beside the image.
+    """
     lines = [f'Built in {clock(elapsed)} minutes:']
     lines += [f'  {path}  {size(path)}' for path in wanted.files() if path.exists()]
+    lines += [f'  {path}' for path in written]
     lines += [f'Elements: {" ".join(wanted.elements)}', f'Log: {log}']
     for path in wanted.files():
         if path.suffix in ('.qcow2', '.raw'):
+            # So that a cloud with both kinds of machines starts it on the right one.
+            kind = '--property architecture=aarch64 ' if wanted.arch == 'arm64' else ''
             lines += [
                 'Next:',
                 f'  openstack image create --disk-format {path.suffix[1:]} '
-                f'--container-format bare \\\n      --file {shlex.quote(str(path))} '
+                f'--container-format bare {kind}\\\n      --file {shlex.quote(str(path))} '
                 f'{shlex.quote(wanted.image.name)}',
             ]
             break
@@ -302,7 +310,8 @@ def build_image(
         wanted, variables={**wanted.variables, **tools.pip_variables(venv, environ)}
     )
     build.run(wanted, venv, log, progress, environ, on_disk, options.verbosity)
-    print(summary(wanted, log, progress.elapsed))
+    written = accounts.write(wanted, venv, progress.say)
+    print(summary(wanted, log, written, progress.elapsed))
 
 
 def list_packages(wanted: recipe.Recipe, environ: Mapping[str, str]) -> list[str]:
