@@ -13,7 +13,7 @@ from tests.base import ROOT
 #: Where diskimage-builder elements lie.
 ELEMENT_FOLDERS = ('elements', 'test-image/elements')
 #: What these hold runs on a server, or travels to it.
-SERVER_FOLDERS = ELEMENT_FOLDERS + ('boot-config',)
+SERVER_FOLDERS = ELEMENT_FOLDERS + ('boot-config/templates',)
 
 
 @functools.cache

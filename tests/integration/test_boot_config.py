@@ -22,6 +22,7 @@ import yaml
 from heatclient.common import template_utils
 
 from localheat.client import Stack, StackFailed, Stacks
+from localheat.errors import LocalHeatError
 from localheat.services import Cloud
 from tests import base, certificates
 from tests.integration import images, proxy, shared, this_machine, user_data, web
@@ -84,11 +85,27 @@ class ExamplesTest(base.TestCase):
         )
 
 
+#: As long as a certificate of an RSA key is.
+PEM = f'-----BEGIN CERTIFICATE-----\n{1000 * "x"}\n-----END CERTIFICATE-----\n'
+
+
 class UserDataTest(base.TestCase):
     """The user data as Heat hands them to Nova."""
 
     guard_processes = False
     scenarios = [(name, {'environment': name}) for name in user_data.variants()]
+
+    def test_a_ca_without_a_certificate_is_refused_when_the_stack_is_created(self) -> None:
+        if self.environment in ('ignition_env.yaml', 'none_env.yaml'):
+            self.skipTest('it does nothing with trusted_ca')
+        error = self.assertRaises(
+            LocalHeatError,
+            user_data.render,
+            Stacks(cloud().environment),
+            [user_data.path(self.environment)],
+            {'trusted_ca': 'no certificate'},
+        )
+        self.assertIn('There must be a PEM certificate in it', str(error))
 
     def test_they_are_at_most_half_of_what_nova_takes_and_ascii(self) -> None:
         rendered = user_data.render(
@@ -97,7 +114,7 @@ class UserDataTest(base.TestCase):
             {
                 'hooks': ['ansible', 'puppet'],
                 'pip_mirror': 'https://index.example.org/simple',
-                'trusted_ca': 'x' * 1000,
+                'trusted_ca': PEM,
             },
         )
         self.assertLessEqual(len(base64.b64encode(rendered)), user_data.LIMIT)

@@ -35,6 +35,7 @@ class ServerPythonTest(base.TestCase):
             for folder in repository.ELEMENT_FOLDERS
             for module in base.ROOT.glob(f'{folder}/*/install.d/*.py')
         }
+        neighbours |= {module.stem for module in path.parent.glob('*.py')}
         tree = ast.parse(path.read_text(encoding='utf-8'), self.name)
         # What a function imports, it imports because only some need it, and says so itself.
         modules = {

@@ -2,6 +2,7 @@
 """The commands of os-collect-config.service: what it does in the agent's place."""
 
 import json
+import re
 import shlex
 import stat
 
@@ -16,7 +17,7 @@ class OsCollectConfigServiceTest(base.TestCase):
     def command(self, name: str) -> str:
         """A setting of the unit, as systemd takes it."""
         lines = UNIT.read_text().replace('\\\n', ' ').splitlines()
-        [command] = [line for line in lines if line.startswith(name + '=')]
+        [command] = [line for line in lines if re.match(f'{name}=-?/bin/sh', line)]
         return command.split('=', 1)[1].replace('$$', '$').replace('%%', '%')
 
     def start(self, conf: str) -> None:

@@ -26,6 +26,8 @@ suffices, but for PyYAML, which cloud-init and the agents bring.
 
 import argparse
 import concurrent.futures
+import errno
+import fcntl
 import glob
 import json
 import os
@@ -41,6 +43,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# Seconds to wait for another package manager, such as cloud-init's or a nightly upgrade's.
+LOCK_PATIENCE = 300
+# Files that a package manager locks while it is at work, and those that hold the number of its
+# process.  apt waits for some of the first itself, but not for its lists; dnf waits for ever.
+LOCKED = (
+    '/var/lib/dpkg/lock-frontend',
+    '/var/lib/dpkg/lock',
+    '/var/lib/apt/lists/lock',
+    '/var/cache/apt/archives/lock',
+    '/var/lib/rpm/.rpm.lock',
+)
+AT_WORK = (
+    '/var/cache/dnf/download_lock.pid',
+    '/var/cache/dnf/metadata_lock.pid',
+    '/var/lib/dnf/rpmdb_lock.pid',
+)
 ATTEMPTS = 3  # at what needs a mirror; pauses of 5 and 10 seconds between them
 # What the agent rewrites is not taken back to its beginnings.
 KEPT = re.compile(r'/etc/[^/]+\.conf$')
@@ -172,6 +190,7 @@ class System:
         if not packages or self._have(manager['have'], packages):
             return
         for attempt in range(1, ATTEMPTS + 1):
+            wait_for_lock()
             failed = next(
                 (
                     command
@@ -192,6 +211,44 @@ class System:
         # dpkg knows packages, too, that were removed but for their configuration.
         states = set(done.stdout.decode().split()) if self.family == 'debian' else {'installed'}
         return done.returncode == 0 and states == {'installed'}
+
+
+def wait_for_lock() -> None:
+    """Wait while another package manager is at work.
+
+    :raises Failure: when that takes too long.
+    """
+    os.environ['ZYPP_LOCK_TIMEOUT'] = str(LOCK_PATIENCE)  # zypper waits by itself
+    give_up = time.monotonic() + LOCK_PATIENCE
+    said = False
+    while True:
+        path = next((path for path in LOCKED + AT_WORK if is_held(path)), None)
+        if path is None:
+            return
+        if time.monotonic() > give_up:
+            raise Failure(
+                f'packages: another package manager has been at work for {LOCK_PATIENCE} '
+                f'seconds; it holds {path}'
+            )
+        if not said:
+            say(f'waiting for another package manager, which holds {path}')
+            said = True
+        time.sleep(1)
+
+
+def is_held(path: str) -> bool:
+    """Whether another process holds a lock file."""
+    try:
+        with open(path, 'r+') as file:
+            if path in AT_WORK:
+                return os.path.exists(f'/proc/{int(file.read())}')
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError as error:
+        # Others are no obstacle that is known here: the package manager itself will say it.
+        return error.errno in (errno.EACCES, errno.EAGAIN)
+    return False
 
 
 def call(command: 'list[str]', **options: 'Any') -> int:
