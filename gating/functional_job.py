@@ -20,19 +20,9 @@ from heat_software_config import version
 from imagebuild import ending, tools
 from imagebuild.errors import Refusal
 from imagebuild.progress import Progress, clock
+from localheat.ready import LOCALHEAT
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LOCALHEAT = tools.Tools(
-    'localheat',
-    'nova-manage',
-    'LOCALHEAT_VENV',
-    'localheat',
-    (
-        ('--requirement', ROOT / 'localheat' / 'requirements.txt'),
-        ('--requirement', ROOT / 'gating' / 'requirements.txt'),
-        ('--constraint', ROOT / 'localheat' / 'constraints.txt'),
-    ),
-)
 #: Heat's own functional job knows it by this path in a tree of templates.
 ENVIRONMENT = pathlib.Path('hot', 'software-config', 'boot-config', 'test_image_env.yaml')
 

@@ -35,6 +35,7 @@ COMMANDS = {
     'heat-software-config': Command('heat_software_config.paths'),
     'localheat': Command('localheat.cli'),
     'run-functional-job': Command('gating.functional_job', 'test-image/run-functional-job.sh'),
+    'try-template': Command('localheat.cli', 'try-template.sh'),
 }
 
 

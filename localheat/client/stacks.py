@@ -55,7 +55,7 @@ class Stacks:
                 stack_name=name, timeout_mins=timeout_minutes, **arguments
             )
         except exc.HTTPException as error:
-            raise LocalHeatError(f'Heat refuses {template}: {_reason(error)}')
+            raise LocalHeatError(f'Heat refuses {template}: {reason(error)}')
         except ConnectFailure as error:
             raise LocalHeatError(f'Heat cannot be reached: {error}')
         return Stack(self, made['stack']['id'], template)
@@ -204,7 +204,7 @@ def _arguments(
     }
 
 
-def _reason(error: exc.HTTPException) -> str:
+def reason(error: exc.HTTPException) -> str:
     """Return the message within Heat's JSON."""
     try:
         return json.loads(str(error.message))['error']['message']
