@@ -74,6 +74,53 @@ hierarchy: [{{name: heat, path: "heat_config_%{{deploy_config_name}}.json"}}]
         self.assertEqual(0, response['deploy_status_code'], response)
         self.assertEqual('deep', self.made.read_text())
 
+    def test_hiera_expands_nothing_in_inputs(self):
+        (self.root / 'etc').mkdir()
+        (self.root / 'etc' / 'hiera.yaml').write_text(f"""
+version: 5
+defaults: {{datadir: {self.root}/hieradata, data_hash: json_data}}
+hierarchy: [{{name: heat, path: "heat_config_%{{deploy_config_name}}.json"}}]
+""")
+        for options, expected in (
+            ({}, 'a%{b}c%%{facts.path}'),
+            ({'template_inputs': True}, f'ac%{self.made}'),
+        ):
+            response = self.apply(
+                'file { lookup("path"): content => lookup("map")["%{k}"][0] }'
+                if not options
+                else 'file { lookup("path"): content => lookup("map")["k"][0] }',
+                {'map': {'k' if options else '%{k}': ['a%{b}c%%{facts.path}']}},
+                options=dict(options, use_hiera=True),
+            )
+            self.assertEqual(0, response['deploy_status_code'], response)
+            self.assertEqual(expected, self.made.read_text())
+
+    def test_any_text_is_a_fact(self):
+        response = self.apply(
+            'file { $facts["path"]: content => "${facts["my-var"]} ${length($facts["long"])}" }',
+            {'my-var': 'x', 'long': 'y' * 200000},
+        )
+        self.assertEqual(0, response['deploy_status_code'], response)
+        self.assertEqual('x 200000', self.made.read_text())
+
+    def test_noop_changes_nothing(self):
+        response = self.apply('file { $facts["path"]: content => "x" }', options={'noop': True})
+        self.assertEqual(0, response['deploy_status_code'], response)
+        self.assertIn('noop', response['deploy_stdout'])
+        self.assertFalse(self.made.exists())
+
+    def test_the_environment_and_the_certificates_name_are_chosen(self):
+        (self.root / 'etc/environments/other/manifests').mkdir(parents=True)
+        (self.root / 'etc/puppet.conf').write_text(
+            f'[main]\nenvironmentpath = {self.root}/etc/environments\n'
+        )
+        response = self.apply(
+            'file { $facts["path"]: content => "${environment} ${trusted["certname"]}" }',
+            options={'environment': 'other', 'certname': 'some.node'},
+        )
+        self.assertEqual(0, response['deploy_status_code'], response)
+        self.assertEqual('other some.node', self.made.read_text())
+
     def test_modules_tags_and_logs_are_as_the_options_say(self):
         classes = self.root / 'modules' / 'some' / 'manifests'
         classes.mkdir(parents=True)

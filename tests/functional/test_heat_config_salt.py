@@ -34,6 +34,42 @@ class SaltTest(hooks.HookTestCase):
     def apply(self, state, inputs=None, **changes):
         return self.deploy('salt', dict(inputs or {}, path=str(self.made)), config=state, **changes)
 
+    def test_inputs_are_pillar_as_they_are(self):
+        response = self.apply(
+            "{{ opts['path'] }}: {file.managed: [{contents: {{ pillar['text'] | json }}}]}",
+            {'text': 'a {{ 1+1 }}: {% if %}'},
+            options={'pillar': True},
+        )
+        self.assertEqual(0, response['deploy_status_code'], response)
+        self.assertEqual('a {{ 1+1 }}: {% if %}\n', self.made.read_text())
+
+    def test_a_trial_changes_nothing(self):
+        response = self.apply(WRITE % 'x', options={'test': True})
+        self.assertEqual(0, response['deploy_status_code'], response)
+        self.assertIn('is set to be created', response['deploy_stdout'])
+        self.assertFalse(self.made.exists())
+
+    def test_states_are_found_in_folders_and_in_formulas_from_git(self):
+        formula = self.root / 'web-formula'
+        (formula / 'web').mkdir(parents=True)
+        (formula / 'web' / 'init.sls').write_text(WRITE % 'by a formula')
+        for arguments in (
+            ['init', '-q'],
+            ['add', '.'],
+            ['-c', 'user.name=x', '-c', 'user.email=x@x', 'commit', '-q', '-m', 'x'],
+            ['tag', 'v1'],
+        ):
+            done = self.run_program(['git', *arguments], cwd=formula)
+            self.assertEqual(0, done.status, done.stderr)
+        for options in (
+            {'file_roots': [str(formula)]},
+            {'formulas': [f'{formula.as_uri()}#v1']},
+        ):
+            response = self.apply('include: [web]', options=options)
+            self.assertEqual(0, response['deploy_status_code'], response)
+            self.assertEqual('by a formula\n', self.made.read_text())
+            self.made.unlink()
+
     def write(self, text, **changes):
         response = self.apply(WRITE % text, **changes)
         self.assertEqual(0, response['deploy_status_code'], response)

@@ -47,6 +47,23 @@ class ChefTest(hooks.HookTestCase):
         self.converge(config='["recipe[apache]"]')
         self.assertEqual(RUN_LIST, self.node()['run_list'])
 
+    def test_the_run_list_may_be_in_a_map(self):
+        # Heat's StructuredConfig takes nothing but a map.
+        for config in ({'run_list': RUN_LIST}, json.dumps({'run_list': RUN_LIST})):
+            self.converge(config=config)
+            self.assertEqual(RUN_LIST, self.node()['run_list'])
+
+    def test_a_policy_has_a_run_list_of_its_own(self):
+        self.converge(config=None, options={'policyfile': 'web', 'kitchen_path': '/srv/k'})
+        self.assertNotIn('run_list', self.node())
+        self.assertIn(
+            "chef_repo_path '/srv/k'\nuse_policyfile true\npolicy_document_native_api true\n"
+            "policy_name 'web'\npolicy_group 'local'\n",
+            self.client_config(),
+        )
+        response = self.converge(options={'policyfile': 'web'})
+        self.assertEqual(65, response['deploy_status_code'])
+
     def test_a_config_that_is_no_run_list_is_refused(self):
         for config in ("default['vim'] = 'x'", {'a': 1}, '{"a": 1}', 5):
             response = self.converge(config=config)

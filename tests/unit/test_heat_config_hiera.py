@@ -54,6 +54,12 @@ class HieraTest(hooks.HookTestCase):
             yaml.safe_load(self.config.read_text()),
         )
 
+    def test_a_config_that_says_nothing_is_refused(self):
+        self.refused({'datafile': {'a': 1}}, 'nothing but unknown keys: datafile')
+
+    def test_two_names_of_one_file_are_refused(self):
+        self.refused({'datafiles': {'a': 1, './a': 2}}, 'Two data files would be')
+
     def test_data_are_json_files(self):
         self.write(CONFIG)
         path = self.data / 'heat.json'

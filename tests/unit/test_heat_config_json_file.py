@@ -85,6 +85,12 @@ class JsonFileTest(hooks.HookTestCase):
         self.assertIn("'x.json' is not the absolute path", response['deploy_stderr'])
         self.assertFalse(self.path.exists())
 
+    def test_two_paths_of_one_file_are_refused(self):
+        path = str(self.root / 'a')
+        response = self.deploy('json-file', config={path: 1, path.replace('/a', '//a'): 2})
+        self.assertEqual(65, response['deploy_status_code'])
+        self.assertFalse((self.root / 'a').exists())
+
     def test_a_mode_that_is_none_is_refused(self):
         for mode in ('rw', '0999', -1, '10644'):
             response = self.write(1, options={'mode': mode})

@@ -117,6 +117,62 @@ class PuppetTest(hooks.HookTestCase):
         self.assertEqual(TYPED, {key: json.loads(data.read_text())[key] for key in TYPED})
         self.assertEqual('puppet', self.call.env['FACTER_deploy_config_name'])
 
+    def test_hiera_expands_nothing_in_inputs(self):
+        inputs = {'text': 'a%{b}c %%{d}', 'map': {'%{k}': ['%{v}', 1]}}
+        data = self.root / 'hieradata' / 'heat_config_puppet.json'
+        self.apply(options={'use_hiera': True}, inputs=inputs)
+        found = json.loads(data.read_text())
+        self.assertEqual("a%{literal('%')}{b}c %%{literal('%')}{d}", found['text'])
+        self.assertEqual({"%{literal('%')}{k}": ["%{literal('%')}{v}", 1]}, found['map'])
+        self.apply(options={'use_hiera': True, 'template_inputs': True}, inputs=inputs)
+        self.assertEqual(inputs['map'], json.loads(data.read_text())['map'])
+
+    def test_texts_that_are_no_variables_are_facts_too(self):
+        self.apply(inputs={'my-var': 'x', 'long': 'y' * 200000})
+        folder = self.call.argv[self.call.argv.index('--pluginfactdest') + 1]
+        with open(f'{folder}/heat.json', encoding='utf-8') as facts:
+            self.assertEqual({'my-var': 'x', 'long': 'y' * 200000}, json.load(facts))
+        self.assertNotIn('FACTER_my-var', self.call.env)
+
+    def test_names_that_are_one_fact_are_told(self):
+        response = self.apply(inputs={'Foo': 'x', 'foo': 'y'})
+        self.assertIn('the inputs Foo and foo are one fact', response['deploy_stderr'])
+
+    def test_environment_certname_and_noop_are_arguments(self):
+        self.apply(options={'environment': 'test', 'certname': 'me', 'noop': True})
+        self.assertEqual(
+            ['--environment', 'test', '--certname', 'me', '--noop'], self.call.argv[6:11]
+        )
+
+    def test_modules_of_a_puppetfile_are_installed_by_r10k(self):
+        self.fake('r10k')
+        self.apply(options={'puppetfile': "mod 'puppetlabs/stdlib'"})
+        self.assertEqual(
+            [
+                'puppetfile',
+                'install',
+                '--puppetfile',
+                f'{self.working}/Puppetfile',
+                '--moduledir',
+                f'{self.working}/modules',
+            ],
+            self.calls('r10k')[0].argv,
+        )
+        self.assertEqual("mod 'puppetlabs/stdlib'", (self.working / 'Puppetfile').read_text())
+        self.assertEqual(
+            ['--modulepath', f'{self.working}/modules:$basemodulepath'], self.call.argv[6:8]
+        )
+
+    def test_a_puppetfile_without_r10k_or_with_a_mistake_is_a_failure(self):
+        response = self.apply_nothing(options={'puppetfile': 'mod'})
+        self.assertEqual(65, response['deploy_status_code'])
+        self.assertIn('needs r10k, which is not on this server', response['deploy_stderr'])
+        self.fake('r10k', {'status': 1, 'stderr': 'no such module'})
+        response = self.deploy('puppet', options={'puppetfile': 'mod'})
+        self.assertEqual(1, response['deploy_status_code'])
+        self.assertIn('no such module', response['deploy_stderr'])
+        self.assertEqual([], self.calls('puppet'))
+
     def test_the_name_of_hiera_data_stays_in_its_folder(self):
         self.fake('puppet')
         deployment = deployments.load('puppet', options={'enable_hiera': True})

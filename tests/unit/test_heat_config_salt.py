@@ -135,6 +135,38 @@ class SaltTest(hooks.HookTestCase):
     def test_an_output_that_was_not_written_is_not_there(self):
         self.assertNotIn('result', self.call_salt())
 
+    def test_further_states_are_found_in_folders_and_formulas(self):
+        self.fake('git', {'files': {}})
+        formula = self.working / 'formulas'
+        (self.root / 'formula').mkdir()
+        self.call_salt(options={'file_roots': '/srv/a:/srv/b'})
+        self.assertEqual(
+            [str(self.working), '/srv/a', '/srv/b'], self.minion_config()['file_roots']['base']
+        )
+        self.fake('salt-call', {'stdout': '{}'})
+        response = self.deploy('salt', options={'formulas': ['https://127.0.0.1/f.git#v1']})
+        clone = self.calls('git')[0].argv
+        self.assertEqual(['clone', '--', 'https://127.0.0.1/f.git'], clone[:3])
+        self.assertTrue(clone[3].startswith(f'{formula}/'))
+        self.assertIn('checkout', self.calls('git')[1].argv)
+        self.assertNotEqual(0, response['deploy_status_code'])  # the fake has made no clone
+
+    def test_a_trial_is_an_argument(self):
+        self.call_salt(options={'test': True})
+        self.assertEqual('test=True', self.call.argv[-1])
+
+    def test_inputs_are_pillar_where_that_is_asked_for(self):
+        self.call_salt(inputs={'text': '{{ 1+1 }}'}, options={'pillar': True})
+        folder = self.root / self.minion_config()['pillar_roots']['base'][0]
+        first, text = (folder / 'heat.sls').read_text().split('\n', 1)
+        self.assertEqual('#!json', first)
+        self.assertEqual('{{ 1+1 }}', json.loads(text)['text'])
+
+    def test_ids_that_differ_are_states_that_differ(self):
+        for id in ('a.b', 'a_b'):
+            self.call_salt(id=id)
+        self.assertEqual(2, len(list(self.working.glob('*.sls'))))
+
     def test_an_empty_state_is_nothing_to_do(self):
         self.fake('salt-call')
         for config in ('', None):

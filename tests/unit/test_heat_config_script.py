@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook of the group script."""
 
+import json
 import os
 import stat
 
@@ -166,7 +167,61 @@ class ScriptTest(ScriptTestCase):
     def test_an_environment_that_is_too_large_says_so(self):
         response = self.script('true', inputs={'foo': 'x' * 200000})
         self.assertEqual(65, response['deploy_status_code'])
-        self.assertIn('The inputs are too large', response['deploy_stderr'])
+        self.assertIn(
+            'The input foo is too large for the environment: it has 200005 bytes, of which one '
+            'variable takes 131071',
+            response['deploy_stderr'],
+        )
+        self.assertIn('"$heat_inputs_path/foo"', response['deploy_stderr'])
+
+    def test_large_inputs_are_left_to_a_script_that_reads_them_as_files(self):
+        self.announce('wc')
+        inputs = {f'large{number}': 'x' * 120000 for number in range(20)}
+        response = self.script(
+            'echo "[$foo]"; wc -c < "$heat_inputs_path/foo"; wc -c < "$heat_inputs_path/large19"',
+            inputs=dict(inputs, foo='y' * 2000000),
+        )
+        self.assertEqual(0, response['deploy_status_code'], response)
+        self.assertEqual('[]\n2000000\n120000\n', response['deploy_stdout'])
+
+    def test_all_inputs_are_files_and_json_while_it_runs(self):
+        self.announce('cat')
+        response = self.script(
+            'cat "$heat_inputs_path/map" "$heat_inputs_path/foo"; echo; echo "$heat_inputs_path"; '
+            'cat "$heat_inputs_path.json"',
+            inputs={'map': {'a': [1]}, 'foo': 'bar', 'odd/../name': 1},
+        )
+        files, folder, text = response['deploy_stdout'].splitlines()
+        self.assertEqual('{"a": [1]}bar', files)
+        inputs = json.loads(text)
+        self.assertEqual(({'a': [1]}, 1), (inputs['map'], inputs['odd/../name']))
+        self.assertNotIn('deploy_password', inputs)
+        self.assertFalse(os.path.exists(folder) or os.path.exists(folder + '.json'))
+
+    def test_env_cwd_umask_and_interpreter_are_options(self):
+        response = self.script(
+            'echo "$PWD $A"; : > made',
+            first='',
+            options={
+                'env': {'A': {'b': 1}},
+                'cwd': str(self.root),
+                'umask': '0027',
+                'interpreter': '/bin/sh -u',
+            },
+        )
+        self.assertEqual(0, response['deploy_status_code'], response)
+        self.assertEqual(f'{self.root} {{"b": 1}}\n', response['deploy_stdout'])
+        self.assertEqual(0o640, (self.root / 'made').stat().st_mode & 0o777)
+
+    def test_a_user_or_group_that_is_not_there_is_an_error(self):
+        for options, problem in (
+            ({'user': 'nosuch'}, 'There is no user nosuch'),
+            ({'user': '4294967290'}, 'There is no user 4294967290'),
+            ({'group': 'nosuch'}, 'There is no group nosuch'),
+        ):
+            response = self.script('true', options=options)
+            self.assertEqual(65, response['deploy_status_code'], response)
+            self.assertIn(problem, response['deploy_stderr'])
 
     def test_what_no_variable_can_hold(self):
         response = self.script('true', inputs={'foo': 'a\0b'})

@@ -8,12 +8,14 @@ the file ``#{ENV['heat_outputs_path']}.<output name>``.
 
 import json
 import os
-import shutil
 
 from heat_hook import (
     BAD_DATA,
     UTF8_LOCALE,
+    Deployment,
     HookError,
+    Result,
+    Workspace,
     as_text,
     file_name,
     fqdn,
@@ -25,32 +27,50 @@ from heat_hook import (
 )
 from heat_options import Option
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 VENDORS = '/opt/chef/bin', '/opt/cinc/bin'
 OPTIONS = (
     Option(
         'kitchen',
         'string',
-        'The address of a git repository with cookbooks, roles and environments. Each deployment '
-        'clones it anew; the old clone gives way to a complete new one only.',
+        'The address of a git repository, or of an archive, with cookbooks, roles and '
+        'environments. Each deployment fetches it anew; the old one gives way to a complete new '
+        'one only.',
     ),
+    Option('branch', 'string', 'The branch, tag or commit of that repository.'),
     Option(
         'kitchen_path',
         'string',
         'Where the kitchen is; ``/var/lib/heat-config/heat-config-chef/kitchen`` by default. '
         'Without ``kitchen`` it has to be there already.',
     ),
+    Option(
+        'policyfile',
+        'string',
+        'The name of a policy, in a kitchen that ``chef export`` has made of a Policyfile. It has '
+        'a run list of its own: the config must be empty.',
+    ),
 )
 
 
-def deploy(deployment, workspace):
+def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     client = program('chef-client', 'cinc-client', variable='HEAT_CHEF_CMD', folders=VENDORS)
     run_list = parse_run_list(deployment.config)
     options = deployment.options
+    if options['policyfile'] and run_list:
+        raise HookError('The config must be empty where the option policyfile is given.', BAD_DATA)
     kitchen_path = options['kitchen_path'] or os.path.join(workspace.folder, 'kitchen')
     if options['kitchen']:
-        cloned = fetch_kitchen(options['kitchen'], kitchen_path)
-        if cloned.status_code:
-            return cloned
+        import heat_fetch
+
+        fetched = heat_fetch.fetch(
+            options['kitchen'], options['branch'] or '', kitchen_path, 'kitchen_path'
+        )
+        if fetched.status_code:
+            return fetched
 
     nodes = os.path.join(workspace.folder, 'node')
     make_folder(nodes)
@@ -60,16 +80,27 @@ def deploy(deployment, workspace):
         for name, value in deployment.inputs.items()
         if name != 'environment' and not name.startswith('deploy_')
     }
-    node['run_list'] = run_list
+    if not options['policyfile']:
+        node['run_list'] = run_list
     # Local mode keeps its node there, too, under the name that it finds by itself.
     node_file = os.path.join(nodes, file_name(f'{fqdn() or "localhost"}.json'))
     write_file(node_file, json.dumps(node, indent=4))
-    settings = {
-        'cookbook_path': kitchen_path + '/cookbooks',
-        'role_path': kitchen_path + '/roles',
-        'environment_path': kitchen_path + '/environments',
-        'node_path': nodes,
-    }
+    settings: dict[str, Any] = {}
+    if options['policyfile']:
+        settings.update(
+            chef_repo_path=kitchen_path,
+            use_policyfile=True,
+            policy_document_native_api=True,
+            policy_name=options['policyfile'],
+            policy_group='local',
+        )
+    else:
+        settings.update(
+            cookbook_path=kitchen_path + '/cookbooks',
+            role_path=kitchen_path + '/roles',
+            environment_path=kitchen_path + '/environments',
+        )
+    settings['node_path'] = nodes
     if deployment.inputs.get('environment'):
         settings['environment'] = as_text(deployment.inputs['environment'])
     config = workspace.write('client.rb', client_config(settings))
@@ -84,47 +115,33 @@ def deploy(deployment, workspace):
     return result
 
 
-def parse_run_list(config):
-    """The config as a list; it may have been sent as JSON text."""
+def parse_run_list(config: 'Any') -> 'list[Any]':
+    """The run list: the config itself, or its value of that name; it may be JSON text."""
     try:
-        run_list = json.loads(config) if isinstance(config, str) and config.strip() else config
+        config = json.loads(config) if isinstance(config, str) and config.strip() else config
     except ValueError as error:
         raise HookError(f'The run list is not JSON: {error}', BAD_DATA)
-    if not isinstance(run_list or [], list):
-        raise HookError('The config must be a run list, such as ["recipe[apache]"].', BAD_DATA)
-    return run_list or []
-
-
-def fetch_kitchen(url, path):
-    """Clone the kitchen; the one that is there gives way only to a complete one."""
-    path = os.path.realpath(path)
-    if os.path.isdir(path) and os.listdir(path) and not os.path.isdir(path + '/.git'):
+    if isinstance(config, dict) and set(config) <= {'run_list'}:
+        config = config.get('run_list')
+    if not isinstance(config or [], list):
         raise HookError(
-            f'{path} holds something that is no clone of a git repository, and is '
-            'not removed for the kitchen: choose another kitchen_path.'
+            'The config must be a run list, such as ["recipe[apache]"], or a map with run_list.',
+            BAD_DATA,
         )
-    make_folder(os.path.dirname(path))
-    clone = path + '.new'
-    shutil.rmtree(clone, ignore_errors=True)
-    result = run(
-        [program('git', variable='HEAT_GIT_CMD'), 'clone', url, clone],
-        env={'GIT_TERMINAL_PROMPT': '0'},
-    )
-    if not result.status_code:
-        shutil.rmtree(path, ignore_errors=True)
-        os.rename(clone, path)
-    return result
+    return config or []
 
 
-def client_config(settings):
+def client_config(settings: 'dict[str, Any]') -> str:
     lines = ['log_level :debug', 'log_location STDOUT', 'local_mode true', 'chef_zero.enabled true']
     lines += [f'{name} {ruby(value)}' for name, value in settings.items()]
     return '\n'.join(lines) + '\n'
 
 
-def ruby(text):
-    """A text as Ruby writes it, with nothing in it that Ruby would expand."""
-    return "'" + text.replace('\\', '\\\\').replace("'", "\\'") + "'"
+def ruby(value: 'Any') -> str:
+    """A value as Ruby writes it, with nothing in it that Ruby would expand."""
+    if value is True:
+        return 'true'
+    return "'" + as_text(value).replace('\\', '\\\\').replace("'", "\\'") + "'"
 
 
 if __name__ == '__main__':

@@ -5,7 +5,8 @@
 import json
 import os
 
-from heat_hook import BAD_DATA, HookError, Result, main, make_folder, write_file
+import heat_foreign_files
+from heat_hook import BAD_DATA, Deployment, HookError, Result, Workspace, main
 from heat_options import Option
 
 OPTIONS = (
@@ -18,29 +19,18 @@ OPTIONS = (
 )
 
 
-def deploy(deployment, workspace):
+def deploy(deployment: Deployment, workspace: Workspace) -> Result:
     mode = deployment.options['mode']
     files = deployment.mapping()
     for path in files:
-        if not os.path.isabs(path):
+        if not os.path.isabs(path) or path.endswith('/') or '\0' in path:
             raise HookError(f'{path!r} is not the absolute path of a file.', BAD_DATA)
+    if len({os.path.normpath(path) for path in files}) < len(files):
+        raise HookError('Two of the paths are of the same file.', BAD_DATA)
     for path, data in files.items():
         text = json.dumps(data, indent=4, sort_keys=True, separators=(',', ': '))
-        replace(os.path.realpath(path), text, mode)
+        heat_foreign_files.write(path, text.encode('utf-8', 'replace'), mode)
     return Result()
-
-
-def replace(path, text, mode):
-    """Write a file, keeping its owner, and its mode unless another is wanted."""
-    make_folder(os.path.dirname(path))
-    try:
-        old = os.stat(path)
-    except FileNotFoundError:
-        write_file(path, text, 0o644 if mode is None else mode)
-        return
-    write_file(path, text, old.st_mode & 0o777 if mode is None else mode)
-    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-        os.chown(path, old.st_uid, old.st_gid)
 
 
 if __name__ == '__main__':

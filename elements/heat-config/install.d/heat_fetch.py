@@ -77,7 +77,7 @@ def unpack(archive: 'IO[bytes]', folder: str, url: str) -> None:
         raise HookError(f'{url} cannot be unpacked into {folder}: {error}.')
 
 
-def fetch(url: str, version: str, path: str) -> Result:
+def fetch(url: str, version: str, path: str, option: str = '') -> Result:
     """Bring a source, a git repository or an archive, to a folder.
 
     What was there before gives way to a complete new one only.
@@ -86,6 +86,7 @@ def fetch(url: str, version: str, path: str) -> Result:
         everything else is for ``git clone``, also with ``git+`` before it.
     :param version: a branch, tag or commit of a git repository; '' for its default.
     :param path: the folder.
+    :param option: by which it may be chosen, for messages.
     :returns: git's result, or a success.
     :raises HookError: when it cannot be fetched.
     """
@@ -93,7 +94,7 @@ def fetch(url: str, version: str, path: str) -> Result:
     if os.path.isdir(path) and os.listdir(path) and not os.path.exists(mark(path)):
         raise HookError(
             f'{path} holds something that was not fetched, and is not removed for {url}: choose '
-            'another folder.'
+            + (f'another folder by the option {option}.' if option else 'another folder.')
         )
     make_folder(os.path.dirname(path))
     new = path + '.new'

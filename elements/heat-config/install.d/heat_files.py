@@ -25,8 +25,10 @@ def write_file(path: str, text: 'str | bytes', mode: int = 0o600, durable: bool 
     # JSON can say half a character ("\ud800"), which no file can hold.
     data = text.encode('utf-8', 'replace') if isinstance(text, str) else text
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f'.{name[:200]}.{os.getpid()}.tmp')
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    temporary = os.path.join(folder, f'.{name[:200]}.{os.urandom(8).hex()}.tmp')
+    # Nobody can have made it before, nor put a link in its place.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(temporary, flags, mode)
     try:
         with open(descriptor, 'wb') as file:
             os.fchmod(descriptor, mode)
