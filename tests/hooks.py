@@ -37,8 +37,9 @@ class HookTestCase(base.TestCase):
         super().setUp()
         folder = self.root / 'hooks'
         folder.mkdir()
-        for library in base.ELEMENTS.glob('heat-config/install.d/*.py'):
-            shutil.copy(library, folder)
+        for element in ('heat-config', f'heat-config-{self.group}'):
+            for library in base.ELEMENTS.glob(f'{element}/install.d/heat_*.py'):
+                shutil.copy(library, folder)
         self.hook = folder / self.group
         shutil.copy(
             base.ELEMENTS / f'heat-config-{self.group}/install.d/hook-{self.group}.py', self.hook

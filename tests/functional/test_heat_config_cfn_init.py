@@ -26,8 +26,17 @@ mount --rbind /dev "$top/root/dev"
 mount -t proc proc "$top/root/proc"
 exec chroot "$top/root" "$@"
 """
+#: Holds a lock of dpkg for some seconds, as unattended upgrades do.
+HOLD = """
+python3 -c 'import fcntl, sys, time
+file = open(sys.argv[1], "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+time.sleep(6)' {path} &
+sleep 1
+"""
 #: Runs the hook, then shows what it did.
 LOOK = """
+$HOLD
 "$0" >response; cat response; echo
 getent group heat-test; getent passwd heat-user
 dpkg-query --show --showformat='${Status}\n' hello
@@ -73,14 +82,14 @@ class CfnInitTest(hooks.HookTestCase):
         self.addCleanup(server.shutdown)
         return f'http://127.0.0.1:{server.server_port}'
 
-    def run_config(self, *parts):
+    def run_config(self, *parts, before=''):
         """Run the hook in the overlay; what it answers, then what it did, is printed."""
         sections = {f'part{number}': part for number, part in enumerate(parts)}
         sections['configSets'] = {'default': list(sections)}
         return self.inside(
             'sh',
             '-c',
-            LOOK,
+            LOOK.replace('$HOLD', before),
             self.hook,
             timeout=300,
             stdin=deployments.load('cfn-init', config=sections),
@@ -127,6 +136,26 @@ class CfnInitTest(hooks.HookTestCase):
         self.assertRegex(done.stdout, r'-rwxr-xr-x 1 \w+ +\w+ +10 .* tool\n')
         self.assertRegex(done.stdout, r'-rw-r----- 1 heat-user heat-test +6 .*heat-test.conf\n')
         self.assertTrue(done.stdout.endswith('a = 1\n'))
+
+    def test_it_waits_for_the_locks_of_dpkg_and_apt(self):
+        for path in ('/var/lib/dpkg/lock-frontend', '/var/lib/dpkg/lock'):
+            done = self.run_config(
+                {'packages': {'apt': {'hello': []}}}, before=HOLD.format(path=path)
+            )
+            self.assertIn('"deploy_status_code": 0', done.stdout, done.stdout + done.stderr)
+            self.assertIn('another program holds the lock of apt-get', done.stdout)
+            self.assertIn('install ok installed\n', done.stdout)
+
+    def test_files_in_a_users_folder_follow_no_link_of_that_user(self):
+        before = (
+            'umask 077; echo secret > /srv/secret; mkdir -p /srv/theirs; '
+            'ln -s /srv/secret /srv/theirs/file; chown -hR nobody /srv/theirs\n'
+        )
+        done = self.run_config(
+            {'files': {'/srv/theirs/file': {'content': 'x', 'owner': 'nobody'}}}, before=before
+        )
+        self.assertIn('is a link that belongs to the user with the id', done.stdout)
+        self.assertIn('"deploy_status_code": 1', done.stdout)
 
     def test_a_package_that_is_not_there_fails_with_apts_own_error(self):
         done = self.run_config({'packages': {'apt': {'no-such-package-at-all': []}}})

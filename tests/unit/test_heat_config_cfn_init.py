@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pwd
+import shutil
 import tarfile
 import zipfile
 
@@ -14,7 +15,7 @@ from tests import base, hooks, interpreters
 
 load_tests = base.load_scenarios
 
-CFN_INIT = base.ELEMENTS / 'heat-config-cfn-init/bin/cfn-init'
+ELEMENT = base.ELEMENTS / 'heat-config-cfn-init'
 SECTION = 'AWS::CloudFormation::Init'
 
 
@@ -75,7 +76,7 @@ class HookTest(hooks.HookTestCase):
         self.assertEqual([], self.calls('cfn-init'))
 
     def test_it_works_with_our_cfn_init(self):
-        (self.sandbox.bin / 'cfn-init').symlink_to(CFN_INIT)
+        (self.sandbox.bin / 'cfn-init').symlink_to(ELEMENT / 'bin/cfn-init')
         path = self.root / 'made/foo'
         response = self.deploy(
             'cfn-init',
@@ -94,13 +95,18 @@ class HookTest(hooks.HookTestCase):
 class CfnInitTestCase(base.TestCase):
     def setUp(self):
         super().setUp()
+        self.program = self.root / 'library' / 'heat_cfn_init.py'
+        self.program.parent.mkdir()
+        for folder in (ELEMENT, base.ELEMENTS / 'heat-config'):
+            for path in (folder / 'install.d').glob('heat_*.py'):
+                shutil.copy(path, self.program.parent)
         self.metadata = self.root / 'last_metadata'
         self.sandbox.env['HEAT_CFN_INIT_LAST_METADATA_DIR'] = str(self.root)
         self.path = self.root / 'folder/file'
 
     def init(self, sections, *args, **options):
         self.metadata.write_text(json.dumps({SECTION: sections}))
-        return self.run_script(CFN_INIT, *args, **options)
+        return self.run_script(self.program, *args, **options)
 
     def apply(self, **parts):
         """Apply one config, which must succeed."""
@@ -137,7 +143,10 @@ class PackagesTest(CfnInitTestCase):
         self.fake('dnf')
         self.fake('yum')
         self.apply(packages={'yum': {'nginx': [], 'redis': ['7.0']}})
-        self.assertEqual([['dnf', '-y', 'install', 'nginx', 'redis-7.0']], self.commands())
+        self.assertEqual(
+            [['dnf', '-y', '--setopt=exit_on_lock=True', 'install', 'nginx', 'redis-7.0']],
+            self.commands(),
+        )
 
     def test_yum_is_zypper_where_nothing_else_is(self):
         self.fake('zypper')
@@ -159,7 +168,7 @@ class PackagesTest(CfnInitTestCase):
         self.assertEqual(
             [
                 ['rpm', '--upgrade', '--replacepkgs', 'https://example.org/epel.rpm'],
-                ['dnf', '-y', 'install', 'ruby'],
+                ['dnf', '-y', '--setopt=exit_on_lock=True', 'install', 'ruby'],
                 ['gem', 'install', '--no-document', '--version', '10.2', 'chef'],
             ],
             self.commands(),
@@ -173,10 +182,31 @@ class PackagesTest(CfnInitTestCase):
             self.apply(packages={'python': {'flask': ['3.0'], 'bottle': []}}),
         )
 
+    def test_it_waits_while_another_program_holds_the_lock(self):
+        held = 'E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1\n'
+        for tool, manager, status, stderr in (
+            ('apt-get', 'apt', 100, held),
+            ('zypper', 'zypper', 7, 'System management is locked by the application\n'),
+            ('dnf', 'dnf', 200, ''),
+        ):
+            self.fake(tool, {'status': status, 'stderr': stderr}, {})
+            done = self.init({'config': {'packages': {manager: {'hello': []}}}})
+            self.assertEqual(0, done.status, done.stderr)
+            self.assertEqual(2, len(self.calls(tool)))
+            self.assertIn(f'another program holds the lock of {tool}', done.stdout)
+
+    def test_it_does_not_wait_for_ever(self):
+        self.sandbox.env['HEAT_CFN_INIT_LOCK_TIMEOUT'] = '0'
+        self.fake('apt-get', {'status': 100, 'stderr': 'E: Could not get lock /x\n'})
+        self.assert_fails('ended with status 100', 100, packages={'apt': {'hello': []}})
+        self.assertEqual(1, len(self.calls()))
+
     def test_a_package_that_cannot_be_installed_is_a_failure(self):
         self.fake('dnf', {'status': 1, 'stderr': 'no such package'})
         self.assert_fails(
-            'dnf -y install nginx: ended with status 1', 1, packages={'dnf': {'nginx': []}}
+            'exit_on_lock=True install nginx: ended with status 1',
+            1,
+            packages={'dnf': {'nginx': []}},
         )
 
     def test_a_missing_package_manager_is_a_failure(self):
@@ -184,7 +214,10 @@ class PackagesTest(CfnInitTestCase):
 
     def test_an_unknown_package_manager_is_a_failure(self):
         self.assert_fails('packages: msi is not known', packages={'msi': {'x': 'y'}})
-        self.assert_fails('apt: must be a map', packages={'apt': ['nginx']})
+        self.assert_fails(
+            'packages: apt must be a map from names to versions, not a list',
+            packages={'apt': ['nginx']},
+        )
 
 
 class AccountsTest(CfnInitTestCase):
@@ -326,13 +359,25 @@ class FilesTest(CfnInitTestCase):
         self.assert_file_fails('mode must be a text of octal digits', content='', mode=420)
         self.assert_file_fails('mode must be a text of octal digits', content='', mode='rw')
         self.assert_file_fails('context is not supported', content='', context={'a': 'b'})
-        self.assert_file_fails('encoding is plain or base64', content='', encoding='rot13')
-        self.assert_file_fails('no base64', content='a', encoding='base64')
+        self.assert_file_fails('encoding must be plain or base64', content='', encoding='rot13')
+        self.assert_file_fails('content is not base64', content='a', encoding='base64')
         self.assert_file_fails(
             'no user or group nobody-has-this-name', 1, content='', owner='nobody-has-this-name'
         )
         self.assert_fails('must be a map with content', files={str(self.path): 'text'})
         self.assert_fails('files must be a map', files=['text'])
+
+
+class KeysTest(CfnInitTestCase):
+    def test_keys_without_effect_are_told(self):
+        for part, wanted, key in (
+            ('files', {str(self.path): {'content': 'x', 'owmer': 'a'}}, 'owmer'),
+            ('commands', {'a': {'command': 'true', 'ignoreError': True}}, 'ignoreError'),
+            ('services', {'systemd': {'x': {'enable': True}}}, 'enable'),
+        ):
+            done = self.init({'config': {part: wanted}})
+            self.assertEqual(0, done.status, done.stderr)
+            self.assertIn(f'{key} is unknown and has no effect; known are', done.stderr)
 
 
 class CommandsTest(CfnInitTestCase):
@@ -497,6 +542,15 @@ class ConfigSetsTest(CfnInitTestCase):
 
 
 class MetadataTest(CfnInitTestCase):
+    def test_help_and_version_need_nothing(self):
+        for option, said in (('--help', 'usage: '), ('--version', 'cfn-init of heat-config')):
+            done = self.run_program(
+                [ELEMENT / 'bin/cfn-init', option],
+                env={'HEAT_CONFIG_LIBRARY': str(self.program.parent)},
+            )
+            self.assertEqual((0, ''), (done.status, done.stderr))
+            self.assertIn(said, done.stdout)
+
     def test_nothing_to_do_is_a_success(self):
         self.assertEqual((0, 'There is nothing to do.\n', ''), self.init({}))
 
@@ -513,7 +567,7 @@ class MetadataTest(CfnInitTestCase):
         for text in (None, '', '[]', '{"half'):
             if text is not None:
                 self.metadata.write_text(text)
-            done = self.run_script(CFN_INIT)
+            done = self.run_script(self.program)
             self.assertEqual(65, done.status)
             self.assertIn(str(self.metadata), done.stderr)
             self.assertNotIn('Traceback', done.stderr)

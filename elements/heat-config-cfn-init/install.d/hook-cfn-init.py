@@ -34,6 +34,7 @@ def deploy(deployment: Deployment, workspace: Workspace) -> Result:
         [program('cfn-init', variable='HEAT_CFN_INIT_CMD')],
         env={
             'HEAT_CFN_INIT_LAST_METADATA_DIR': FOLDER,
+            'HEAT_CONFIG_LIBRARY': os.path.dirname(os.path.abspath(__file__)),
             'heat_outputs_path': workspace.outputs_path,
         },
     )

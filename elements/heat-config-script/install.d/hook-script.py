@@ -171,7 +171,7 @@ def variables_of(deployment: Deployment, inputs: str, outputs: str) -> 'dict[str
 
 def size(name: str, value: str) -> int:
     """How many bytes of an environment a variable takes."""
-    return len(f'{name}={value}'.encode('utf-8', 'surrogateescape')) + 1
+    return len(f'{name}={value}'.encode('utf-8', 'surrogatepass')) + 1
 
 
 def write_inputs(folder: str, deployment: Deployment) -> None:
@@ -180,7 +180,7 @@ def write_inputs(folder: str, deployment: Deployment) -> None:
     make_folder(folder)
     for name, value in environment(deployment.inputs).items():
         # Other names are no variable of a shell, either.
-        if name.replace('_', '').replace('-', '').isalnum() and len(name.encode()) == len(name):
+        if name.replace('_', '').replace('-', '').isalnum() and max(name) < '\x80':
             write_file(os.path.join(folder, name[:200]), value)
     write_file(folder + '.json', json.dumps(deployment.inputs))
 
