@@ -4,6 +4,7 @@
 import abc
 import dataclasses
 import os
+import platform
 from typing import ClassVar
 
 from localheat.errors import LocalHeatError
@@ -17,6 +18,7 @@ class Spec:
     :param image: path of a qcow2 or raw file, which is never written to
     :param user_data: as the server gets it, not encoded
     :param ram: in MiB
+    :param arch: whose programs the image holds, as the kernel names it
     """
 
     #: an ISO 9660 file in the folder
@@ -30,6 +32,7 @@ class Spec:
     mac: str
     vcpus: int = 1
     ram: int = 512
+    arch: str = platform.machine()
 
     def path(self, name: str) -> str:
         return os.path.join(self.directory, name)

@@ -6,6 +6,7 @@ What is not here, the base class refuses, or Nova does without it: rebuild is de
 
 import base64
 import os
+import platform
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -423,7 +424,14 @@ def _spec(instance: Any, network_info: Any) -> servers.Spec:
         mac=card['address'] if card else '',
         vcpus=instance.flavor.vcpus,
         ram=instance.flavor.memory_mb,
+        arch=_architecture(instance),
     )
+
+
+def _architecture(instance: Any) -> str:
+    """Return what the image's property says, else what this machine is."""
+    properties = instance.image_meta.properties
+    return str(properties.get('hw_architecture') or platform.machine())
 
 
 def _image(instance: Any) -> str:

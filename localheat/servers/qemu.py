@@ -16,6 +16,31 @@ from localheat.servers.base import Machine, Spec
 ISO_MAKERS = 'genisoimage mkisofs xorrisofs'
 
 
+#: What boots a machine of an architecture beside QEMU itself: its options, and packages.
+PACKAGES = {'x86_64': 'qemu-system-x86', 'aarch64': 'qemu-system-arm qemu-efi-aarch64'}
+FIRMWARE = (
+    '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd',
+    '/usr/share/edk2/aarch64/QEMU_EFI.fd',
+    '/usr/share/qemu/aavmf-aarch64-code.bin',
+)
+
+
+def board(arch: str) -> 'list[str]':
+    """Return QEMU's options for a machine that has no usual one.
+
+    :raises LocalHeatError: its firmware is not installed
+    """
+    if arch != 'aarch64':
+        return []
+    firmware = next((path for path in FIRMWARE if os.path.exists(path)), None)
+    if firmware is None:
+        raise LocalHeatError(
+            'Servers whose image is for arm64 need an EFI firmware, which is not installed.',
+            f'Install the packages: {PACKAGES[arch]}',
+        )
+    return ['-machine', 'virt', '-bios', firmware]
+
+
 class QemuMachine(Machine):
     """A virtual machine. Its serial console is its log."""
 
@@ -42,7 +67,7 @@ class QemuMachine(Machine):
         with open(self.spec.path('qemu.log'), 'ab') as log:
             self._process = process.spawn_bound(
                 self._command(),
-                'qemu-system-x86',
+                PACKAGES.get(self.spec.arch, 'qemu-system'),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -77,8 +102,9 @@ class QemuMachine(Machine):
     def _command(self) -> list[str]:
         spec = self.spec
         return [
-            'qemu-system-' + platform.machine(),
-            *accelerator.options(),
+            f'qemu-system-{spec.arch}',
+            *board(spec.arch),
+            *accelerator.options(spec.arch),
             '-name',
             spec.name,
             '-smp',

@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import shutil
 
 from tests import base
 
@@ -14,6 +15,7 @@ CLEAN_UP = ELEMENT / 'cleanup.d' / '60-heat-agent-release'
 class WriteTest(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
+        self.program = WRITE
         self.system = self.root / 'system'
         packages = self.system / 'opt/stack/venvs/heat-agent/lib/python3.13/site-packages'
         for name in ('os_collect_config-14.1.0.dist-info', 'requests-2.32.3.dist-info'):
@@ -28,7 +30,8 @@ class WriteTest(base.TestCase):
 
     def write(self, **env: str) -> pathlib.Path:
         done = self.run_program(
-            [WRITE], env={'HEAT_AGENT_ROOT': str(self.system), 'SOURCE_DATE_EPOCH': '0', **env}
+            [self.program],
+            env={'HEAT_AGENT_ROOT': str(self.system), 'SOURCE_DATE_EPOCH': '0', **env},
         )
         self.assertEqual((0, '', ''), done)
         return self.system / 'etc' / 'heat-agent-release'
@@ -48,7 +51,10 @@ class WriteTest(base.TestCase):
         (sent / 'elements.json').write_text(
             json.dumps({'version': '1.2-3-gabc', 'elements': {'vm': 'diskimage-builder 3.43.0'}})
         )
-        release = self.write(TMP_HOOKS_PATH=str(self.root / 'hooks'))
+        self.program = self.root / 'hooks' / 'post-install.d' / WRITE.name
+        self.program.parent.mkdir()
+        shutil.copy(WRITE, self.program)
+        release = self.write()
         self.assertIn('VERSION=1.2-3-gabc\n', release.read_text())
         manifest = json.loads((self.system / 'usr/share/heat-agent/manifest.json').read_text())
         self.assertEqual({'vm': 'diskimage-builder 3.43.0'}, manifest['elements'])
