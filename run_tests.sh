@@ -119,6 +119,7 @@ set_up_packages() {
     local level missing profiles=(test) status=0
     for level in "$@"; do
         case $level in
+        docs) profiles+=(docs) ;;
         functional) profiles+=(functional) ;;
         integration) profiles+=(integration build) ;;
         esac

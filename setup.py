@@ -27,7 +27,7 @@ FOLDERS = (
     'localheat',
     'test-image',
 )
-FILES = ('LICENSE', 'bindep.txt', 'build-heat-image.sh')
+FILES = ('LICENSE', 'bindep.txt', 'build-heat-image.sh', 'try-template.sh')
 
 
 def links() -> 'list[str]':

@@ -5,16 +5,18 @@ import re
 import shutil
 import sys
 
-from tests import base, repository
+from tests import base, modules, repository
+
+load_tests = base.load_scenarios
 
 
-class ReadmeTest(base.TestCase):
+class ContributingTest(base.TestCase):
     #: The list of files is git's.
     guard_processes = False
 
     def test_its_map_names_every_folder_and_no_other(self):
-        readme = (base.ROOT / 'README.rst').read_text(encoding='utf-8')
-        section = re.search(r'(?ms)^Map\n---+\n(.*?)^[^\n]+\n---+\n', readme).group(1)
+        text = (base.ROOT / 'CONTRIBUTING.rst').read_text(encoding='utf-8')
+        section = re.search(r'(?ms)^Map\n---+\n(.*?)^[^\n]+\n---+\n', text).group(1)
         named = [
             name
             for line in re.findall(r'(?m)^``.*', section)
@@ -56,6 +58,18 @@ class DocumentationTest(base.TestCase):
         complaints = [line for line in done.stderr.splitlines() if ' INFO reno.' not in line]
         self.assertEqual(0, done.status, '\n'.join(complaints))
         self.assertTrue((self.root / 'html/index.html').exists())
+
+
+class PictureTest(base.TestCase):
+    scenarios = [
+        (path.stem, {'path': path}) for path in sorted((base.ROOT / 'doc/pictures').glob('*.dot'))
+    ]
+
+    def test_it_is_drawn_of_the_text_beside_it(self):
+        draw_pictures = modules.load(base.ROOT / 'doc/draw-pictures')
+        drawn = self.path.with_suffix('.svg').read_text(encoding='utf-8')
+        if not drawn.startswith(draw_pictures.mark(self.path)):
+            self.fail(f'doc/pictures/{self.path.name} has changed: run doc/draw-pictures')
 
 
 class ReleaseNoteTest(base.TestCase):

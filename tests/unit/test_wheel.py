@@ -24,6 +24,7 @@ INSTALLED = (
     'localheat/',
     'test-image/',
     'build-heat-image.sh',
+    'try-template.sh',
 )
 
 

@@ -17,6 +17,7 @@ class WriteOptionsTest(base.TestCase):
         """The program in a tree of its own, and the README of one hook there."""
         (self.root / 'doc').mkdir()
         program = shutil.copy(PROGRAM, self.root / 'doc')
+        shutil.copytree(base.ROOT / 'heat_software_config', self.root / 'heat_software_config')
         for name in ('heat-config', 'heat-config-json-file'):
             shutil.copytree(base.ELEMENTS / name, self.root / 'elements' / name)
         return program, self.root / 'elements/heat-config-json-file/README.rst'
