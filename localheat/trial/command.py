@@ -22,6 +22,8 @@ def main(arguments: 'list[str]') -> int:
         for path in (*chosen.templates, *chosen.environment):
             if '://' not in path and not os.path.isfile(path):
                 raise Refusal(f'There is no file {path}.')
+        if chosen.image and not chosen.image.is_file():
+            raise Refusal(f'--image: there is no file {chosen.image}.')
         # what is printed may be JSON for another program
         progress = Progress(sys.stderr if chosen.check else sys.stdout)
         ready.enter(progress.say)

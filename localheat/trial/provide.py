@@ -7,7 +7,6 @@ import pathlib
 import subprocess
 from typing import Callable
 
-from imagebuild.errors import Refusal
 from localheat import check
 from localheat.check import hooks
 from localheat.services import Cloud
@@ -17,6 +16,16 @@ from localheat.trial import images, needs
 Say = Callable[[str], None]
 #: Networks that a template takes for granted, one after another.
 CIDR = '172.20.{}.0/24'
+
+
+def images_of(subject: check.Subject, options: argparse.Namespace, say: Say) -> dict[str, str]:
+    """Return the files of all images that a template names; built, where there are none.
+
+    :raises Refusal: one cannot be built
+    """
+    pristine = needs.pristine_images(subject)
+    names = {use.name for use in needs.uses(subject) if use.kind == kinds.IMAGE}
+    return {name: str(image(name in pristine, subject, options, say)) for name in sorted(names)}
 
 
 def provide(cloud: Cloud, subject: check.Subject, options: argparse.Namespace, say: Say) -> None:
@@ -46,8 +55,6 @@ def image(
 ) -> pathlib.Path:
     """Return an image's file."""
     if options.image:
-        if not options.image.is_file():
-            raise Refusal(f'--image: there is no file {options.image}.')
         return pathlib.Path(options.image)
     if pristine:
         return images.pristine(say)

@@ -24,7 +24,7 @@ from localheat.services import Cloud
 from localheat.template import Source, Stack
 from localheat.trial import needs
 from localheat.trial.options import CACHE, KEPT
-from localheat.trial.provide import provide
+from localheat.trial.provide import images_of, provide
 from localheat.trial.record import Record, exclusively
 from localheat.trial.show import show
 
@@ -162,9 +162,11 @@ def _cloud(
     cloud: Optional[Cloud] = None
     record = Record(os.path.abspath(folder), own=True)
     try:
+        files = images_of(plan.subject, options, progress.say)
         progress.say('starting Keystone, Heat, Nova, Neutron and Glance')
         cloud = Cloud.create(
             folder,
+            files,
             cache=CACHE,
             kind=plan.kind,
             services=needs.services(plan.subject),
