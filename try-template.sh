@@ -9,5 +9,5 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; t
     echo "$(basename "$0") needs python3, version 3.9 or later: install it first." >&2
     exit 1
 fi
-export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} LOCALHEAT_PROGRAM=$0
+export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} LOCALHEAT_PROGRAM=${LOCALHEAT_PROGRAM:-$0}
 exec python3 -m localheat "$@"

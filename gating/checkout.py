@@ -154,7 +154,9 @@ def uses_pbr(checkout: pathlib.Path) -> bool:
 
 def next_version(release: str) -> str:
     """The version after a release: 1.2.4 after 1.2.3."""
-    *first, last = re.match(r'\d+(\.\d+)*', release).group().split('.')
+    number = re.match(r'\d+(\.\d+)*', release)
+    assert number is not None, release
+    *first, last = number.group().split('.')
     return '.'.join([*first, str(int(last) + 1)])
 
 

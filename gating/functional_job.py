@@ -155,8 +155,9 @@ def find_image(options: argparse.Namespace) -> pathlib.Path:
 
     :raises Refusal: it cannot be built.
     """
-    if options.image:
-        return options.image
+    image: Optional[pathlib.Path] = options.image
+    if image:
+        return image
     folder = pathlib.Path(
         os.environ.get('HEAT_TEST_IMAGES') or tools.cache(os.environ) / 'heat-image' / 'images'
     ).absolute()

@@ -43,6 +43,9 @@ def main() -> NoReturn:
     """Be the command of this process's name, with or without ".sh"."""
     name = os.path.basename(sys.argv[0])
     command = COMMANDS[name[:-3] if name.endswith('.sh') else name]
+    # For interpreters of other environments, in which it goes on; and what it calls itself.
+    path = [str(ROOT), os.environ.get('PYTHONPATH')]
+    os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, path)), LOCALHEAT_PROGRAM=name)
     if command.script:
         os.execv(ROOT / command.script, [name, *sys.argv[1:]])
     sys.exit(importlib.import_module(command.module).main())

@@ -234,7 +234,7 @@ def findings(environ: Mapping[str, str]) -> Iterator[str]:
 
     :raises Unknown: a package index or an archive does not tell.
     """
-    listed = {
+    listed: dict[str, str] = {
         canonicalize_name(name): name
         for name in yaml.safe_load((ELEMENT / 'package-installs.yaml').read_text())
     }

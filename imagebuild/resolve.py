@@ -57,7 +57,8 @@ def full_path(folders: Iterable[pathlib.Path]) -> str:
 @functools.cache
 def all_elements(elements_path: str) -> dict[str, Any]:
     """Return diskimage-builder's objects of all elements, by name."""
-    return element_dependencies._find_all_elements(elements_path)
+    found: dict[str, Any] = element_dependencies._find_all_elements(elements_path)
+    return found
 
 
 def closure(names: Iterable[str], elements_path: str) -> dict[str, pathlib.Path]:

@@ -57,7 +57,7 @@ def run(command: list[str], package: str) -> str:
     return done.stdout
 
 
-def spawn_bound(command: list[str], package: str, **options: Any) -> subprocess.Popen:
+def spawn_bound(command: list[str], package: str, **options: Any) -> 'subprocess.Popen[Any]':
     """Start a process that the kernel kills when this one dies, however it dies.
 
     :param package: what provides the program
@@ -66,7 +66,9 @@ def spawn_bound(command: list[str], package: str, **options: Any) -> subprocess.
     argv = [require('setpriv', 'util-linux'), '--pdeathsig', 'KILL', '--']
     argv += [require(command[0], package)] + command[1:]
     options.setdefault('stdin', subprocess.DEVNULL)
-    return _spawner.submit(subprocess.Popen, argv, start_new_session=True, **options).result()
+    return _spawner.submit(
+        lambda: subprocess.Popen(argv, start_new_session=True, **options)
+    ).result()
 
 
 def start_time(pid: int) -> Optional[str]:
