@@ -21,11 +21,13 @@ class ContainerAgentTest(base.TestCase):
     """container-agent.sh: how it drives podman or docker."""
 
     NOT_THERE = {'status': 1}
+    ASKED = ['container inspect', 'image inspect']
+    MADE = ['image inspect', 'rm', 'create', 'rename']
 
     def setUp(self) -> None:
         super().setUp()
         self.announce('bash', 'cat', 'grep', 'head', 'mktemp', 'rm', 'tar')
-        for tool in ('chmod', 'mkdir', 'sleep'):
+        for tool in ('chmod', 'mkdir', 'mv', 'sleep'):
             self.fake(tool)
 
     def prepare(self, *answers: 'dict[str, Any]', runtime: str = 'podman', **env: str) -> Any:
@@ -54,9 +56,9 @@ class ContainerAgentTest(base.TestCase):
     def test_an_image_without_a_source_is_pulled(self) -> None:
         done = self.prepare(self.NOT_THERE, self.NOT_THERE, {}, AGENT_IMAGE='registry/agent:1')
         self.assertEqual(0, done.status, done.stderr)
-        self.assertEqual(['container inspect', 'image inspect', 'pull', 'create'], self.done())
+        self.assertEqual([*self.ASKED, 'pull', *self.MADE], self.done())
         self.assertEqual(['pull', 'registry/agent:1'], self.calls('podman')[2].argv)
-        create = self.calls('podman')[3].argv
+        create = self.calls('podman')[-2].argv
         self.assertIn('registry/agent:1', create)
         self.assertIn('/var/lib/heat-config/deployed:/var/lib/heat-config/deployed', create)
 
@@ -64,7 +66,7 @@ class ContainerAgentTest(base.TestCase):
         done = self.prepare(*[self.NOT_THERE] * 4, {})
         self.assertEqual(0, done.status, done.stderr)
         self.assertEqual(['5', '10'], [call.argv[0] for call in self.calls('sleep')])
-        self.assertEqual('create', self.done()[-1])
+        self.assertEqual('rename', self.done()[-1])
 
     def test_a_pull_that_fails_to_the_end_ends_it(self) -> None:
         done = self.prepare(self.NOT_THERE)
@@ -75,9 +77,7 @@ class ContainerAgentTest(base.TestCase):
         source = self.archive('manifest.json')
         done = self.prepare(self.NOT_THERE, self.NOT_THERE, {}, AGENT_IMAGE_SOURCE=source)
         self.assertEqual(0, done.status, done.stderr)
-        self.assertEqual(
-            ['container inspect', 'image inspect', 'load', 'image inspect', 'create'], self.done()
-        )
+        self.assertEqual([*self.ASKED, 'load', 'image inspect', *self.MADE], self.done())
 
     def test_a_root_file_system_is_imported(self) -> None:
         source = self.archive('vmlinuz')
@@ -99,19 +99,45 @@ class ContainerAgentTest(base.TestCase):
         self.assertFalse(os.path.exists(os.path.dirname(file)))
 
     def test_a_container_that_is_there_is_kept(self) -> None:
-        self.assertEqual(0, self.prepare({}).status)
-        self.assertEqual(['container inspect'], self.done())
+        known = {'stdout': 'sha256:1\n'}
+        self.assertEqual(0, self.prepare(known, known).status)
+        self.assertEqual(0, self.prepare({}, {}, known, self.NOT_THERE).status)
+        self.assertEqual(self.ASKED * 2, self.done())
+
+    def test_a_container_of_another_image_is_replaced_and_what_it_alone_knew_is_kept(self) -> None:
+        done = self.prepare({'stdout': '1\n'}, {'stdout': '2\n'}, {'stdout': 'tini '}, {})
+        self.assertEqual(0, done.status, done.stderr)
+        self.assertEqual(
+            [*self.ASKED, 'image inspect', 'rm', 'create', 'cp', 'rm', 'rename'], self.done()
+        )
+        copied, removed, renamed = (call.argv for call in self.calls('podman')[-3:])
+        self.assertEqual('heat-container-agent:/etc/os-collect-config.conf', copied[1])
+        self.assertEqual(['rm', '--force', 'heat-container-agent'], removed)
+        self.assertEqual(['rename', 'heat-container-agent.new', 'heat-container-agent'], renamed)
+
+    def test_an_image_with_an_entry_point_runs_that(self) -> None:
+        done = self.prepare(self.NOT_THERE, {'stdout': '2\n'}, {'stdout': 'tini -- '}, {})
+        self.assertEqual(0, done.status, done.stderr)
+        create = self.calls('podman')[-2].argv
+        self.assertEqual('localhost/heat-container-agent', create[-1])
+        self.assertIn('/var/lib/heat-config:/var/lib/heat-config', create)
+
+    def test_a_container_that_was_not_completed_is_made_anew(self) -> None:
+        # Killed between create and cp it would never get its configuration.
+        self.prepare(self.NOT_THERE, {'stdout': '2\n'}, AGENT_CONFIG='/a/file')
+        calls = [call.argv for call in self.calls('podman')][3:]
+        self.assertEqual(['rm', '--force', 'heat-container-agent.new'], calls[0])
+        self.assertEqual(['create', '--name', 'heat-container-agent.new'], calls[1][:3])
+        self.assertEqual(['cp', 'rename'], [argv[0] for argv in calls[2:]])
 
     def test_docker_does_where_there_is_no_podman(self) -> None:
         done = self.prepare(self.NOT_THERE, self.NOT_THERE, {}, runtime='docker')
         self.assertEqual(0, done.status, done.stderr)
-        self.assertEqual(
-            ['container inspect', 'image inspect', 'pull', 'create'], self.done('docker')
-        )
+        self.assertEqual([*self.ASKED, 'pull', *self.MADE], self.done('docker'))
 
     def test_podman_goes_before_docker(self) -> None:
         self.fake('docker')
-        self.assertEqual(0, self.prepare({}).status)
+        self.assertEqual(0, self.prepare({'stdout': '1'}).status)
         self.assertEqual([], self.done('docker'))
 
     def test_without_either_it_says_so(self) -> None:
@@ -123,8 +149,8 @@ class ContainerAgentTest(base.TestCase):
     def test_the_container_gets_the_configuration(self) -> None:
         self.prepare(self.NOT_THERE, self.NOT_THERE, {}, AGENT_CONFIG='/a/file')
         self.assertEqual(
-            ['cp', '/a/file', 'heat-container-agent:/etc/os-collect-config.conf'],
-            self.calls('podman')[-1].argv,
+            ['cp', '/a/file', 'heat-container-agent.new:/etc/os-collect-config.conf'],
+            self.calls('podman')[-2].argv,
         )
 
     def test_start_runs_it_in_the_foreground(self) -> None:
