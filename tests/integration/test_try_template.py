@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 from tests import base
 from tests.integration import shared
@@ -65,11 +66,11 @@ def environment() -> 'dict[str, str]':
     return dict(os.environ, LOCALHEAT_VENV=sys.prefix)
 
 
-def run(*arguments: object) -> 'subprocess.CompletedProcess[str]':
+def run(*arguments: object, input: str = '') -> 'subprocess.CompletedProcess[str]':
     return subprocess.run(
         [base.ROOT / 'try-template.sh', *map(str, arguments)],
         env=environment(),
-        stdin=subprocess.DEVNULL,
+        input=input,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -112,9 +113,43 @@ class RefusalTest(base.TestCase):
         self.assertIn('no file /nowhere.yaml', self.refuse('/nowhere.yaml'))
         self.assertIn('no file /nowhere.qcow2', self.refuse(EXAMPLE, '--image', '/nowhere.qcow2'))
 
+    def test_a_second_stack_is_not_kept_in_place_of_the_first(self) -> None:
+        cloud = pathlib.Path(self.root)
+        (cloud / 'state.json').write_text('{}')
+        (cloud / 'trial.json').write_text('{"own": true, "stacks": {"first": {}}}')
+        said = self.refuse('--keep', '--cloud', cloud, EXAMPLE, '--image', EXAMPLE)
+        self.assertIn('The stack first is kept already', said)
+        self.assertIn('--delete', said)
+
     def test_nothing_is_done_with_what_was_not_kept(self) -> None:
         said = self.refuse('--delete', '--cloud', self.root)
         self.assertIn('Nothing is kept in', said)
+
+
+class KeptTest(IntegrationTestCase):
+    def run_kept(self, *arguments: object, **how: Any) -> str:
+        done = run('--cloud', self.cloud.state.directory, '--stack', 'test-kept', *arguments, **how)
+        self.assertEqual(0, done.returncode, done.stdout)
+        return done.stdout
+
+    def test_a_kept_stack_is_suspended_resumed_looked_into_and_deleted(self) -> None:
+        self.run_kept('--keep', '-P', f'image={shared.IMAGE}', '-P', 'flavor=chroot', EXAMPLE)
+        said = self.run_kept('--suspend')
+        self.assertIn('other_deployment: SUSPEND_COMPLETE', said)
+        self.assertRegex(said, 'other_result: .* during SUSPEND')
+        self.assertRegex(self.run_kept('--resume'), 'other_result: .* during RESUME')
+        self.assertIn('ended with status 0', self.run_kept('--console', 'server'))
+        self.assertIn('user 0\n', self.run_kept('--shell', 'server', input='echo user $(id -u)\n'))
+        self.assertIn('test-kept: gone', self.run_kept('--delete'))
+
+    def test_a_server_that_is_not_there_is_answered_with_those_that_are(self) -> None:
+        self.run_kept('--keep', '-P', f'image={shared.IMAGE}', '-P', 'flavor=chroot', EXAMPLE)
+        self.addCleanup(self.run_kept, '--delete')
+        done = run(
+            '--cloud', self.cloud.state.directory, '--stack', 'test-kept', '--console', 'sever'
+        )
+        self.assertEqual(1, done.returncode)
+        self.assertIn('Its servers: server.', done.stdout)
 
 
 class FailureTest(IntegrationTestCase):
