@@ -84,8 +84,10 @@ def _sweep_the_dead(records: pathlib.Path, path: str, say: Callable[[str], None]
             folders = record.read().split('\n')
             if folders == ['']:  # of a build that is just beginning
                 continue
-            say(f'removing what an earlier build has left: {" ".join(folders)}')
-            if _finish(_sweep(path, folders), say):
+            left = [folder for folder in folders if pathlib.Path(folder).exists()]
+            if left:
+                say(f'removing what an earlier build has left: {" ".join(left)}')
+            if not left or _finish(_sweep(path, left), say):
                 found.unlink(missing_ok=True)
 
 

@@ -50,9 +50,20 @@ def check_rights(ask: bool = True) -> None:
             'Building an image takes root rights (mounts, chroot), and sudo gives none '
             'to this user: run this command as root, or have sudo allowed.'
         )
-    warning = subprocess.run(
-        ['sudo', '--non-interactive', 'true'], stderr=subprocess.PIPE, text=True
-    ).stderr.strip()
+    # As the build calls it: for minutes, and without a terminal to ask for a password.
+    quiet = subprocess.run(
+        ['sudo', '--non-interactive', 'true'],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    if quiet.returncode != 0:
+        raise Refusal(
+            'sudo asks this user for a password, and a build calls it again and again where nobody '
+            'can answer: run this command itself by sudo.'
+        )
+    warning = quiet.stderr.strip()
     if warning:
         raise Refusal(
             f"sudo warns '{warning}', which diskimage-builder takes for the output of "

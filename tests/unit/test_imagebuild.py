@@ -141,6 +141,14 @@ class RightsTest(base.TestCase):
                     with testtools.ExpectedException(Refusal, '.*sudo gives none'):
                         machine.check_rights()
 
+    def test_a_sudo_that_would_ask_for_a_password_is_refused(self):
+        results = [mock.Mock(returncode=0), mock.Mock(returncode=1, stderr='a password')]
+        with mock.patch.object(machine, 'is_root', return_value=False):
+            with mock.patch('subprocess.run', side_effect=results):
+                with mock.patch('shutil.which', return_value='/usr/bin/sudo'):
+                    with testtools.ExpectedException(Refusal, '.*run this command itself by sudo'):
+                        machine.check_rights()
+
     def test_a_sudo_that_prints_warnings_is_refused(self):
         # They would end up in the middle of what losetup says.
         results = [mock.Mock(returncode=0), mock.Mock(returncode=0, stderr='cannot resolve host')]
