@@ -204,6 +204,7 @@ def run(options: argparse.Namespace, venv: pathlib.Path) -> bool:
     :raises Refusal: it could not be tried.
     """
     from gating import scenario
+    from localheat.network import addresses
 
     progress = Progress(sys.stdout)
     image = find_image(options)
@@ -219,7 +220,7 @@ def run(options: argparse.Namespace, venv: pathlib.Path) -> bool:
                     image=image.absolute(),
                     kind=options.kind,
                     environment=environment(options),
-                    parameters=pip_index.parameters(index, '10.0.2.2', server.port),
+                    parameters=pip_index.parameters(index, addresses.HOST, server.port),
                     under_test=wheels[: len(options.checkout)],
                     limit=60 * options.timeout,
                 ),

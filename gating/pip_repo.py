@@ -91,7 +91,7 @@ def serve(folder: pathlib.Path, address: str, number: int) -> None:
         for name, value in pip_index.parameters(folder, host, server.port).items():
             print(f'  {name}: {json.dumps(value)}')
         if host == '127.0.0.1':
-            print("\nServers of localheat reach this machine's loopback at 10.0.2.2.")
+            print("\nServers of localheat reach this machine's loopback at 198.19.0.2.")
         sys.stdout.flush()
         server.wait()
 

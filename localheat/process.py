@@ -40,15 +40,16 @@ def installed(name: str) -> str:
     return os.path.join(os.path.dirname(sys.executable), name)
 
 
-def run(command: list[str], package: str) -> str:
+def run(command: list[str], package: str, given: str = '') -> str:
     """Run a program and return its output.
 
     :param package: what provides the program
+    :param given: its input
     :raises LocalHeatError: when it is not installed or fails
     """
     done = subprocess.run(
         [require(command[0], package)] + command[1:],
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
     )

@@ -2,6 +2,7 @@
 """Stacks: created from files, waited for, asked why they failed."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
@@ -55,7 +56,10 @@ class Stacks:
                 stack_name=name, timeout_mins=timeout_minutes, **arguments
             )
         except exc.HTTPException as error:
-            raise LocalHeatError(f'Heat refuses {template}: {reason(error)}')
+            said = reason(error)
+            raise LocalHeatError(
+                f'Heat refuses {template}: {said}{culprits(said, arguments["template"])}'
+            )
         except ConnectFailure as error:
             raise LocalHeatError(f'Heat cannot be reached: {error}')
         return Stack(self, made['stack']['id'], template)
@@ -202,6 +206,18 @@ def _arguments(
         'environment': environment,
         'parameters': dict(parameters or {}),
     }
+
+
+def culprits(said: str, template: Any) -> str:
+    """Return which resources have a type that Heat's answer names, where it does not name them."""
+    resources = template.get('resources') if isinstance(template, dict) else None
+    names = [
+        name
+        for name, resource in (resources or {}).items()
+        if isinstance(resource, dict)
+        and re.search(re.escape(str(resource.get('type'))) + r'(?![\w:])', said)
+    ]
+    return f' (the resources: {", ".join(names)})' if names else ''
 
 
 def reason(error: exc.HTTPException) -> str:

@@ -1,11 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network that QEMU and slirp4netns make for a server: each has one of its own, all alike."""
+"""Which addresses are what.
 
-CIDR = '10.0.2.0/24'
-PREFIX = 24
-# also what reaches the loopback of the machine on which the servers run
-GATEWAY = '10.0.2.2'
-DNS = '10.0.2.3'
-FIRST, LAST = '10.0.2.15', '10.0.2.254'
+198.18.0.0/15 is set aside for tests of networks (RFC 2544): neither machines nor templates have it.
+"""
+
+import ipaddress
+
+#: What reaches whatever listens on this machine's loopback: from servers, and from this machine.
+HOST = '198.19.0.2'
+#: A name server that asks those of this machine.
+DNS = '198.19.0.3'
+#: The network of the two.
+UPLINK = '198.19.0.0/24'
 METADATA = '169.254.169.254'
-PUBLIC_CIDR = '172.24.4.0/24'
+#: Of the network "private" that each cloud has.
+PRIVATE = '10.64.0.0/24'
+
+#: Floating IPs: a part for each cloud, by its number.
+_PUBLIC = list(ipaddress.IPv4Network('198.18.0.0/16').subnets(new_prefix=26))
+NUMBERS = range(len(_PUBLIC))
+#: Between the router and a network, and between two networks: a part for each.
+TRANSIT = ipaddress.IPv4Network('198.19.128.0/17')
+
+
+def public(number: int) -> ipaddress.IPv4Network:
+    """Return the floating IPs of a cloud.
+
+    The first address is its router's, the last this machine's.
+    """
+    return _PUBLIC[number]

@@ -3,14 +3,14 @@
 
 import os
 
-from localheat import process
+from localheat import network, process
 from localheat.errors import LocalHeatError
-from localheat.servers.base import Machine, Spec, console
+from localheat.servers.base import Card, Machine, Spec, console
 from localheat.servers.chroot import ChrootMachine
 from localheat.servers.none import NoMachine
 from localheat.servers.qemu import QemuMachine
 
-__all__ = ['KINDS', 'Machine', 'Spec', 'check', 'console', 'machine', 'missing']
+__all__ = ['KINDS', 'Card', 'Machine', 'Spec', 'check', 'console', 'machine', 'missing']
 
 _KINDS: 'dict[str, type[Machine]]' = {
     'chroot': ChrootMachine,
@@ -27,11 +27,14 @@ def machine(kind: str, spec: Spec) -> Machine:
 
 def missing(kind: str) -> 'list[tuple[str, str]]':
     """Return the programs that a kind of machine lacks here, each with its package's name."""
-    return [
+    lacking = [
         (program, package)
         for program, package in _KINDS[kind].PROGRAMS.items()
         if not any(map(process.find, program.split()))
     ]
+    if os.geteuid() == 0 and kind != 'none':
+        lacking += network.missing()
+    return lacking
 
 
 def check(kind: str) -> None:

@@ -5,9 +5,29 @@ import abc
 import dataclasses
 import os
 import platform
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 from localheat.errors import LocalHeatError
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A network card.
+
+    :param port: id of its port
+    :param network: id of its network
+    :param addresses: with the length of their prefix, for instance "10.0.0.5/24"
+    :param routes: destinations and next hops
+    """
+
+    port: str
+    network: str
+    mac: str
+    addresses: 'tuple[str, ...]' = ()
+    gateway: Optional[str] = None
+    dns: 'tuple[str, ...]' = ()
+    routes: 'tuple[tuple[str, str], ...]' = ()
+    mtu: int = 1500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +37,10 @@ class Spec:
     :param directory: the machine's own folder, which holds all that it writes
     :param image: path of a qcow2 or raw file, which is never written to
     :param user_data: as the server gets it, not encoded
+    :param keys: public keys of SSH
     :param ram: in MiB
     :param arch: whose programs the image holds, as the kernel names it
+    :param networks: a folder of localheat.network; without, it has a network for itself alone
     """
 
     #: an ISO 9660 file in the folder
@@ -28,8 +50,9 @@ class Spec:
     directory: str
     image: str
     user_data: bytes
-    address: str
-    mac: str
+    keys: 'tuple[str, ...]' = ()
+    cards: 'tuple[Card, ...]' = ()
+    networks: str = ''
     vcpus: int = 1
     ram: int = 512
     arch: str = platform.machine()
@@ -41,8 +64,8 @@ class Spec:
 class Machine(abc.ABC):
     """One boot of an image; it is killed when the process that started it ends.
 
-    It has a network in which this machine's loopback is 10.0.2.2. All methods return when what
-    they do is done; the boot itself goes on after ``start``.
+    It reaches this machine's loopback at localheat.network.addresses.HOST. All methods return when
+    what they do is done; the boot itself goes on after ``start``.
     """
 
     #: What it takes: packages by the programs that they provide; blanks separate alternatives.

@@ -6,6 +6,8 @@ processes, network and host name are in namespaces of their own; when the first 
 vanish, so there is nothing to clean up, whatever went wrong.
 """
 
+import base64
+import dataclasses
 import json
 import os
 import subprocess
@@ -15,6 +17,7 @@ from typing import Optional
 
 from localheat import files, process
 from localheat.errors import LocalHeatError
+from localheat.network import fabric
 from localheat.servers import images, user_data
 from localheat.servers.base import Machine, Spec
 
@@ -25,15 +28,14 @@ UNITS = ('os-collect-config.service', 'heat-container-agent.service')
 class ChrootMachine(Machine):
     """A machine that runs an image's agent as its systemd unit would.
 
-    What cloud-init would do is done for the agent's own files alone; see ``user_data``. Only an
-    image without agent runs its cloud-init, at each boot, to get one; see ``first_boot``.
+    The user's own user data, if there are any, are carried out by the image's cloud-init before;
+    see ``first_boot``. What Heat gives the agent is put in place in any case; see ``user_data``.
     """
 
     PROGRAMS = {
         'unshare': 'util-linux',
         'mount': 'mount',
         'ip': 'iproute2',
-        'slirp4netns': 'slirp4netns',
         'sfdisk': 'fdisk',
         'qemu-img': 'qemu-utils',
     }
@@ -43,7 +45,6 @@ class ChrootMachine(Machine):
     def __init__(self, spec: Spec):
         super().__init__(spec)
         self._init: Optional[subprocess.Popen] = None
-        self._network: Optional[subprocess.Popen] = None
 
     @property
     def running(self) -> bool:
@@ -66,10 +67,16 @@ class ChrootMachine(Machine):
             'size': size,
             'directory': spec.directory,
             'name': spec.name,
-            'address': spec.address,
+            'cards': [dataclasses.asdict(card) for card in spec.cards],
             'units': UNITS,
             'files': user_data.agent_files(spec.user_data) if fresh else {},
-            'user_data': spec.user_data.decode(),
+            'keys': spec.keys,
+            # they can be compressed
+            'user_data': (
+                base64.b64encode(spec.user_data).decode()
+                if user_data.for_cloud_init(spec.user_data)
+                else ''
+            ),
         }
         files.write(spec.path('plan.json'), json.dumps(plan))
         source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -85,25 +92,20 @@ class ChrootMachine(Machine):
                 env=dict(os.environ, PYTHONPATH=source),
             )
         try:
-            self._connect(time.monotonic() + 30)
+            self._connect(time.monotonic() + 60)
         except BaseException:
             self.power_off()
             raise
 
     def _connect(self, deadline: float) -> None:
-        """Connect the machine's network to this machine's loopback and the world."""
+        """Connect the machine to its networks."""
         own = os.readlink('/proc/self/ns/net')
         while os.readlink(f'/proc/{self._init.pid}/ns/net') == own:
             if not self.running or time.monotonic() > deadline:
                 raise LocalHeatError(f'The chroot did not start: {self.console(3)}')
             time.sleep(0.01)
-        with open(self.spec.path('network.log'), 'ab') as log:
-            self._network = process.spawn_bound(
-                ['slirp4netns', str(self._init.pid), 'tap0'],
-                'slirp4netns',
-                stdout=log,
-                stderr=log,
-            )
+        for number, card in enumerate(self.spec.cards):
+            fabric.connect(self.spec.networks, card.network, card.port, self._init.pid, number)
 
     def wait(self) -> None:
         init = self._init
@@ -117,11 +119,10 @@ class ChrootMachine(Machine):
                 self._init.wait(min(patience, 15))
             except subprocess.TimeoutExpired:
                 pass
-        for child in (self._init, self._network):
-            if child is not None:
-                child.kill()
-                child.wait()
-        self._init = self._network = None
+        if self._init is not None:
+            self._init.kill()
+            self._init.wait()
+        self._init = None
 
     def _suspend(self) -> None:
         self._tell('suspend')

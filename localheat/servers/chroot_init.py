@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any, Optional
 
-from localheat.network.addresses import DNS, GATEWAY, METADATA, PREFIX
+from localheat.network import addresses
 from localheat.servers import first_boot
 from localheat.servers.unit import Unit
 
@@ -36,14 +36,15 @@ def main(path: str) -> None:
         plan = json.load(stream)
     root = mount_root(plan)
     configure(root, plan)
-    connect(plan['address'])
-    units = plan['units']
-    if plan['user_data'] and not Unit.first(os.path.join(plan['directory'], 'base'), units):
-        first_boot.run(root, plan['name'], plan['user_data'], PATH)
-        if not Unit.first(root, units):
-            Supervisor(root).wait()
-            return
-    Supervisor(root, Unit(root, Unit.first(root, units) or units[0])).run()
+    connect(plan['cards'])
+    if plan['user_data']:
+        first_boot.run(root, plan, PATH)
+    unit = Unit.first(root, plan['units'])
+    if unit:
+        Supervisor(root, Unit(root, unit)).run()
+    else:
+        print('There is no agent: Heat waits for its deployments in vain.', flush=True)
+        Supervisor(root).wait()
 
 
 def call(*command: str) -> None:
@@ -90,7 +91,7 @@ def configure(root: str, plan: dict[str, Any]) -> None:
     for path, content in (
         ('/etc/hostname', plan['name'] + '\n'),
         ('/etc/hosts', '127.0.0.1 localhost\n127.0.1.1 {}\n'.format(plan['name'])),
-        ('/etc/resolv.conf', f'nameserver {DNS}\n'),
+        ('/etc/resolv.conf', ''.join(f'nameserver {server}\n' for server in name_servers(plan))),
         *plan['files'].items(),
     ):
         target = root + path
@@ -102,19 +103,30 @@ def configure(root: str, plan: dict[str, Any]) -> None:
             stream.write(content)
 
 
-def connect(address: str) -> None:
-    """Wait for the network's interface and configure it as DHCP would."""
-    limit = time.monotonic() + 30
-    while 'tap0' not in (name for _, name in socket.if_nameindex()):
-        if time.monotonic() > limit:
-            sys.exit('The network did not come up; see network.log.')
-        time.sleep(0.02)
+def name_servers(plan: dict[str, Any]) -> list[str]:
+    return [server for card in plan['cards'] for server in card['dns']] or [addresses.DNS]
+
+
+def connect(cards: list[dict[str, Any]]) -> None:
+    """Wait for the network's interfaces and configure them as DHCP would."""
     call('ip', 'link', 'set', 'lo', 'up')
-    call('ip', 'link', 'set', 'tap0', 'up')
-    call('ip', 'address', 'add', f'{address}/{PREFIX}', 'dev', 'tap0')
-    call('ip', 'route', 'add', 'default', 'via', GATEWAY)
-    # the host's own metadata service, where it is a cloud server, is not this server's
-    call('ip', 'route', 'add', 'unreachable', METADATA)
+    limit = time.monotonic() + 60
+    routed = False
+    for number, card in enumerate(cards):
+        name = f'eth{number}'
+        while name not in (found for _, found in socket.if_nameindex()):
+            if time.monotonic() > limit:
+                sys.exit('The network did not come up.')
+            time.sleep(0.02)
+        call('ip', 'link', 'set', name, 'address', card['mac'], 'mtu', str(card['mtu']))
+        call('ip', 'link', 'set', name, 'up')
+        for address in card['addresses']:
+            call('ip', 'address', 'add', address, 'dev', name)
+        for destination, hop in card['routes']:
+            call('ip', 'route', 'replace', destination, 'via', hop, 'dev', name)
+        if card['gateway'] and not routed:
+            call('ip', 'route', 'replace', 'default', 'via', card['gateway'], 'dev', name)
+            routed = True
 
 
 class Supervisor:

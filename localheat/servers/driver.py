@@ -31,6 +31,7 @@ CONF.register_opts(
     [
         cfg.StrOpt('kind', help='The kind of machine for flavors that do not choose one.'),
         cfg.StrOpt('images_path', help='Where Glance keeps images, by their ids.'),
+        cfg.StrOpt('networks_path', help='Where networks are noted, if there are any.'),
     ],
     group='localheat',
 )
@@ -401,7 +402,9 @@ def _folder(instance: Any) -> str:
 
 def _kind(instance: Any) -> str:
     name = instance.flavor.name
-    return name if name in servers.KINDS else CONF.localheat.kind
+    if CONF.localheat.kind == 'none' or name not in servers.KINDS:
+        return str(CONF.localheat.kind)
+    return str(name)
 
 
 def _machine(instance: Any) -> servers.Machine:
@@ -414,14 +417,14 @@ def _machine(instance: Any) -> servers.Machine:
 
 
 def _spec(instance: Any, network_info: Any) -> servers.Spec:
-    card = next(iter(network_info or []), None)
     return servers.Spec(
         name=instance.hostname,
         directory=_folder(instance),
         image=_image(instance),
         user_data=base64.b64decode(instance.user_data or ''),
-        address=card.fixed_ips()[0]['address'] if card else '',
-        mac=card['address'] if card else '',
+        keys=(instance.key_data.strip(),) if instance.key_data else (),
+        cards=tuple(map(_card, network_info or ())),
+        networks=CONF.localheat.networks_path or '',
         vcpus=instance.flavor.vcpus,
         ram=instance.flavor.memory_mb,
         arch=_architecture(instance),
@@ -432,6 +435,29 @@ def _architecture(instance: Any) -> str:
     """Return what the image's property says, else what this machine is."""
     properties = instance.image_meta.properties
     return str(properties.get('hw_architecture') or platform.machine())
+
+
+def _card(vif: Any) -> servers.Card:
+    subnets = [item for item in vif['network']['subnets'] if item['version'] == 4]
+    gateways = [item['gateway']['address'] for item in subnets if item['gateway']]
+    return servers.Card(
+        port=vif['id'],
+        network=vif['network']['id'],
+        mac=vif['address'],
+        addresses=tuple(
+            f'{ip["address"]}/{subnet["cidr"].partition("/")[2]}'
+            for subnet in subnets
+            for ip in subnet['ips']
+        ),
+        gateway=next((address for address in gateways if address), None),
+        dns=tuple(item['address'] for subnet in subnets for item in subnet['dns']),
+        routes=tuple(
+            (route['cidr'], route['gateway']['address'])
+            for subnet in subnets
+            for route in subnet['routes']
+        ),
+        mtu=vif['network'].get_meta('mtu') or 1500,
+    )
 
 
 def _image(instance: Any) -> str:

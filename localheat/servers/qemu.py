@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An image booted in QEMU, with a disk over it and a config drive beside it."""
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -8,7 +9,7 @@ from typing import Optional
 
 from localheat import process
 from localheat.errors import LocalHeatError
-from localheat.network.addresses import CIDR, GATEWAY
+from localheat.network import addresses, fabric
 from localheat.servers import accelerator, images, qmp
 from localheat.servers.base import Machine, Spec
 
@@ -49,6 +50,8 @@ class QemuMachine(Machine):
         'qemu-img': 'qemu-utils',
         ISO_MAKERS: 'genisoimage',
         'setpriv': 'util-linux',
+        # tells servers their addresses, in the network that only root can make
+        **({'dnsmasq': 'dnsmasq-base'} if os.geteuid() == 0 else {}),
     }
 
     def __init__(self, spec: Spec):
@@ -64,13 +67,19 @@ class QemuMachine(Machine):
         if self.running:
             return
         self._make_disk()
-        with open(self.spec.path('qemu.log'), 'ab') as log:
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(open(self.spec.path('qemu.log'), 'ab'))
+            taps = []
+            for card in self.spec.cards if self.spec.networks else ():
+                taps.append(fabric.tap(self.spec.networks, card.network, card.port))
+                stack.callback(os.close, taps[-1])
             self._process = process.spawn_bound(
-                self._command(),
+                self._command(taps),
                 PACKAGES.get(self.spec.arch, 'qemu-system'),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                pass_fds=taps,
             )
         self._control = qmp.Control(self._process)
 
@@ -99,7 +108,7 @@ class QemuMachine(Machine):
             'qemu-utils',
         )
 
-    def _command(self) -> list[str]:
+    def _command(self, taps: list[int]) -> list[str]:
         spec = self.spec
         return [
             f'qemu-system-{spec.arch}',
@@ -124,14 +133,29 @@ class QemuMachine(Machine):
             f'file={_escape(self._disk)},format=qcow2,if=virtio,cache=unsafe',
             '-drive',
             f'file={_escape(spec.path(spec.CONFIG_DRIVE))},format=raw,if=virtio,readonly=on',
-            '-netdev',
-            f'user,id=network,ipv6=off,net={CIDR},host={GATEWAY},dhcpstart={spec.address}',
-            '-device',
-            f'virtio-net-pci,netdev=network,romfile=,mac={spec.mac}',
+            *self._cards(taps),
             # without entropy an emulated machine waits for it
             '-device',
             'virtio-rng-pci',
         ]
+
+    def _cards(self, taps: list[int]) -> list[str]:
+        """Return the options for network cards.
+
+        :param taps: file descriptors of what they are connected to
+        """
+        networks = [f'tap,id=network{number},fd={tap}' for number, tap in enumerate(taps)]
+        if not self.spec.networks and self.spec.cards:
+            # a network for this machine alone, with QEMU's own addresses
+            networks = [
+                f'user,id=network0,ipv6=off,net={addresses.UPLINK},host={addresses.HOST},'
+                f'dns={addresses.DNS}'
+            ]
+        options = []
+        for number, (network, card) in enumerate(zip(networks, self.spec.cards)):
+            device = f'virtio-net-pci,netdev=network{number},romfile=,mac={card.mac}'
+            options += ['-netdev', network, '-device', device]
+        return options
 
     def wait(self) -> None:
         process = self._process

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Optional
 
-from localheat import servers
+from localheat import network, servers
 from localheat.errors import LocalHeatError
 from localheat.process import require
 from localheat.services import accounts, config, databases
@@ -87,6 +87,7 @@ class Cloud(Content):
             kind=kind,
             servers_without_networks=servers_without_networks,
             debug=debug,
+            **_network(kind),
         )
         state.save()
         if cache:
@@ -162,6 +163,16 @@ class Cloud(Content):
         for lifeline in self._lifelines:
             lifeline.close()
         self._lifelines.clear()
+
+
+def _network(kind: str) -> dict[str, Any]:
+    """Choose the network of a cloud whose servers are of a kind.
+
+    Without root there is none between servers; where nothing boots, its programs can be missing.
+    """
+    if os.geteuid() != 0 or (kind == 'none' and network.missing()):
+        return {'network': False}
+    return {'network': True, 'number': network.free_number()}
 
 
 def _check_service(name: str) -> None:

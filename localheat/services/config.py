@@ -83,8 +83,8 @@ def _common(state: State, policy: str = 'policy.yaml') -> Sections:
 
 
 def _defaults(state: State) -> Section:
-    # a service's parts find each other within its process
-    return {'debug': state.debug, 'transport_url': 'fake://'}
+    # a service's parts find each other within its process; a busy machine takes long, in seconds
+    return {'debug': state.debug, 'transport_url': 'fake://', 'rpc_response_timeout': 600}
 
 
 def _user(state: State, name: str) -> Section:
@@ -179,7 +179,11 @@ def _nova(state: State) -> Sections:
         'vnc': {'enabled': False},
         'quota': dict.fromkeys(('instances', 'cores', 'ram', 'key_pairs'), UNLIMITED),
         'scheduler': {'discover_hosts_in_cells_interval': -1},
-        'localheat': {'kind': state.kind, 'images_path': state.path('glance/images')},
+        'localheat': {
+            'kind': state.kind,
+            'images_path': state.path('glance/images'),
+            'networks_path': _networks(state),
+        },
     }
 
 
@@ -239,7 +243,12 @@ def _neutron(state: State) -> Sections:
             'mechanism_drivers': 'localheat',
             'extension_drivers': 'port_security',
         },
+        'localheat': {'folder': _networks(state), 'number': state.number},
     }
+
+
+def _networks(state: State) -> str:
+    return state.path('networks') if state.network else ''
 
 
 def _glance(state: State) -> Sections:
@@ -253,6 +262,8 @@ def _glance(state: State) -> Sections:
         'database': {'connection': state.sqlite('glance')},
         'keystone_authtoken': _token(state, 'glance'),
         'glance_store': {'default_backend': 'files'},
+        # from any port, beside the usual ones
+        'import_filtering_opts': {'allowed_ports': '[]'},
         'files': {'filesystem_store_datadir': state.path('glance/images')},
         'os_glance_staging_store': {'filesystem_store_datadir': state.path('glance/staging')},
         'os_glance_tasks_store': {'filesystem_store_datadir': state.path('glance/tasks')},
@@ -311,6 +322,8 @@ def _heat(state: State) -> Sections:
         'heat_waitcondition_server_url': cfn + '/v1/waitcondition',
         'environment_dir': _packaged('heat', 'environment.d'),
         'template_dir': _packaged('heat', 'templates'),
+        'enable_stack_abandon': True,
+        'enable_stack_adopt': True,
     }
     if state.servers_without_networks:
         # a later Nova demands them

@@ -9,7 +9,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from localheat.errors import LocalHeatError
-from localheat.network.addresses import CIDR, DNS, FIRST, GATEWAY, LAST, PUBLIC_CIDR
+from localheat.network import addresses
 from localheat.servers import KINDS
 from localheat.servers.images import image_format
 from localheat.services.session import connect
@@ -74,10 +74,7 @@ class Content:
             network_id=network.id,
             name=PRIVATE + '-subnet',
             ip_version=4,
-            cidr=CIDR,
-            gateway_ip=GATEWAY,
-            allocation_pools=[{'start': FIRST, 'end': LAST}],
-            dns_nameservers=[DNS],
+            cidr=addresses.PRIVATE,
         )
         public = demo.network.find_network(PUBLIC, ignore_missing=False)
         router = demo.network.create_router(
@@ -103,11 +100,34 @@ class Content:
         )
         return found.id
 
+    def add_network(self, name: str, cidr: str | None = None) -> str:
+        """Have a network that all projects share, with a subnet, connected to the router.
+
+        Beside the network "private" it is a second one, so that servers have to name theirs.
+
+        :param cidr: by default one that no other of these networks has
+        """
+        network = self.sdk(admin=True).network
+        found = network.find_network(name)
+        if found is None:
+            number = len(list(network.networks()))
+            found = network.create_network(name=name, is_shared=True, provider_network_type='local')
+            subnet = network.create_subnet(
+                network_id=found.id,
+                name=name + '-subnet',
+                ip_version=4,
+                cidr=cidr or f'10.65.{number}.0/24',
+            )
+            router = network.find_router(ROUTER, ignore_missing=False)
+            network.add_interface_to_router(router, subnet_id=subnet.id)
+        return found.id
+
     def add_public_network(self, name: str) -> str:
         """Have a network that floating IPs come from."""
         network = self.sdk(admin=True).network
         found = network.find_network(name)
         if found is None:
+            public = addresses.public(self._state.number)
             found = network.create_network(
                 name=name, is_router_external=True, provider_network_type='local'
             )
@@ -115,7 +135,10 @@ class Content:
                 network_id=found.id,
                 name=name + '-subnet',
                 ip_version=4,
-                cidr=PUBLIC_CIDR,
+                cidr=str(public),
+                gateway_ip=str(public[1]),
+                # the last one is this machine's
+                allocation_pools=[{'start': str(public[2]), 'end': str(public[-3])}],
                 is_dhcp_enabled=False,
             )
         return found.id

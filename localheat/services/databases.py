@@ -4,6 +4,7 @@
 import base64
 import concurrent.futures
 import contextlib
+import ipaddress
 import os
 import secrets
 import shutil
@@ -14,6 +15,7 @@ import uuid
 
 from localheat import files, process
 from localheat.errors import LocalHeatError
+from localheat.network import addresses
 from localheat.services import sqlite
 from localheat.services.state import HOST, HOST_SEEN_BY_SERVERS, PORTS, REGION, State
 
@@ -30,6 +32,17 @@ NAMES = (
     'zaqar',
 )
 KEYS = ('fernet-keys', 'credential-keys')
+# where Neutron has addresses of a new cloud
+_ADDRESSES = (
+    ('subnets', 'cidr'),
+    ('subnets', 'gateway_ip'),
+    ('ipallocationpools', 'first_ip'),
+    ('ipallocationpools', 'last_ip'),
+    ('ipallocations', 'ip_address'),
+    ('ipamallocationpools', 'first_ip'),
+    ('ipamallocationpools', 'last_ip'),
+    ('ipamallocations', 'ip_address'),
+)
 # the compute node's identity, which has to be the one that Nova's database knows
 COMPUTE_ID = 'nova/compute_id'
 
@@ -86,6 +99,8 @@ def copy(source: State, target: State) -> None:
                     'UPDATE endpoint SET url = replace(url, ?, ?)',
                     (source.url(name, host), target.url(name, host)),
                 )
+    with _open(target, 'neutron') as database, database:
+        _move(database, addresses.public(source.number), addresses.public(target.number))
     # Nova's cells name their databases
     with _open(target, 'nova_api') as database, database:
         for cell in ('cell0', 'cell1'):
@@ -93,6 +108,22 @@ def copy(source: State, target: State) -> None:
                 'UPDATE cell_mappings SET database_connection = ? WHERE name = ?',
                 (target.sqlite('nova_' + cell), cell),
             )
+
+
+def _move(
+    database: sqlite3.Connection, old: ipaddress.IPv4Network, new: ipaddress.IPv4Network
+) -> None:
+    """Change the floating IPs that a cloud has."""
+    distance = int(new[0]) - int(old[0])
+    for table, column in _ADDRESSES:
+        rows = database.execute(f'SELECT DISTINCT {column} FROM {table}').fetchall()
+        for (value,) in rows:
+            address, slash, length = str(value).partition('/')
+            if value and ':' not in address and ipaddress.ip_address(address) in old:
+                moved = str(ipaddress.ip_address(address) + distance) + slash + length
+                database.execute(
+                    f'UPDATE {table} SET {column} = ? WHERE {column} = ?', (moved, value)
+                )
 
 
 def _path(directory: str, name: str) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 
 from localheat import files
 from localheat.errors import LocalHeatError
-from localheat.network.addresses import GATEWAY
+from localheat.network import addresses
 
 REGION = 'RegionOne'
 HOST = '127.0.0.1'
-# Services that listen on loopback alone are reached at this address by servers and nobody else.
-HOST_SEEN_BY_SERVERS = GATEWAY
+# Services that listen on loopback alone are reached at this address by servers.
+HOST_SEEN_BY_SERVERS = addresses.HOST
 # users of the project "service"; placement's is also the one that Nova itself uses there
 SERVICE_USERS = ('nova', 'placement', 'neutron', 'glance', 'cinder', 'heat', 'swift', 'zaqar')
 USERS = (*SERVICE_USERS, 'admin', 'demo', 'heat_domain_admin')
@@ -46,6 +46,8 @@ class State:
     :param passwords: by user, and "encryption", Heat's key
     :param services: names of those that the cloud has beside the ones that each has
     :param kind: of machine that boots for a flavor whose name is not that of a kind
+    :param number: decides its floating IPs, so that no two clouds have the same
+    :param network: whether packets flow between servers
     :param servers_without_networks: whether a template's servers need not name their networks
     :param debug: whether the services' logs have more in them
     :param complete: whether the cloud has its databases, users and catalogue
@@ -56,6 +58,8 @@ class State:
     passwords: dict[str, str]
     services: list[str] = dataclasses.field(default_factory=list)
     kind: str = 'qemu'
+    number: int = 0
+    network: bool = False
     servers_without_networks: bool = True
     debug: bool = False
     complete: bool = False

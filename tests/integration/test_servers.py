@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers with nothing to do, with none of their own, and with their power cut."""
 
+import json
+
 from localheat.services.state import HOST_SEEN_BY_SERVERS
 from tests.integration import base, shared
 
@@ -52,6 +54,20 @@ class ServerTest(base.IntegrationTestCase):
         stack.resume()
         stack.wait(CHROOT)
         self.assert_ran('RESUME', told)
+
+
+class UserDataTest(base.IntegrationTestCase):
+    def test_they_are_carried_out_in_a_chroot_and_the_console_says_what_was_left_out(self) -> None:
+        key = (
+            'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJFPzmoXuRQ/D0KfMzhOGEa6O5Lq7D1Oc9CFLe3zp3Yl test'
+        )
+        stack = self.create(
+            'user_data.yaml', CHROOT, flavor='chroot', image=shared.IMAGE, public_key=key
+        )
+        (data,) = json.loads(stack.outputs()['data']).values()
+        self.assertEqual('written by cloud-init, talkative, key: True', data)
+        console = self.servers.console(stack.server('server'), 1000)
+        self.assertIn("Left out in a chroot: ntp (cloud-init's module ntp).", console)
 
 
 class ServiceTest(base.IntegrationTestCase):

@@ -8,7 +8,7 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 
-from localheat.network.addresses import GATEWAY
+from localheat.network import addresses
 
 
 class Server:
@@ -33,7 +33,7 @@ class Server:
     @property
     def url(self) -> str:
         """The URL as servers reach it."""
-        return f'http://{GATEWAY}:{self.port}/'
+        return f'http://{addresses.HOST}:{self.port}/'
 
     def close(self) -> None:
         self._server.shutdown()

@@ -10,10 +10,10 @@ from tests import base
 
 class ArchitectureTest(base.TestCase):
     def command(self, arch: str) -> 'list[str]':
-        spec = Spec('server', str(self.root), 'image', b'', '10.0.2.15', 'mac', arch=arch)
+        spec = Spec('server', str(self.root), 'image', b'', arch=arch)
         with mock.patch.object(accelerator, 'kvm_works', return_value=True):
             with mock.patch('platform.machine', return_value='x86_64'):
-                return qemu.QemuMachine(spec)._command()
+                return qemu.QemuMachine(spec)._command([])
 
     def test_an_image_of_this_machines_kind_runs_on_its_processor(self):
         command = self.command('x86_64')

@@ -34,7 +34,7 @@ class AgentFilesTest(base.TestCase):
         )
 
     def test_other_parts_of_that_type_are_written_too(self):
-        found = user_data.agent_files(message(('echo', 'cfn-userdata', 'x-cfninitdata')))
+        found = user_data.agent_files(message(('a', 'cfn-userdata', 'x-cfninitdata')))
         self.assertIn('/var/lib/heat-cfntools/cfn-userdata', found)
 
     def test_a_plain_script_has_none(self):
@@ -46,3 +46,27 @@ class AgentFilesTest(base.TestCase):
     def test_a_name_that_is_a_path_is_not_written(self):
         found = user_data.agent_files(message(('x', '../../etc/passwd', 'x-cfninitdata')))
         self.assertEqual({}, found)
+
+
+class ForCloudInitTest(base.TestCase):
+    def test_what_heat_adds_is_not_the_users(self):
+        data = message(
+            ('output: {}', 'cloud-config', 'cloud-config'),
+            ('#!/bin/bash', 'boothook.sh', 'cloud-boothook'),
+            ('#part-handler', 'part-handler.py', 'part-handler'),
+            ('{}', 'cfn-init-data', 'x-cfninitdata'),
+            ('', '', 'plain'),
+        )
+        self.assertFalse(user_data.for_cloud_init(data))
+
+    def test_any_other_part_is(self):
+        self.assertTrue(user_data.for_cloud_init(message(('echo', 'mine.sh', 'x-shellscript'))))
+        self.assertTrue(user_data.for_cloud_init(message(('a', 'cfn-userdata', 'x-cfninitdata'))))
+
+    def test_user_data_of_one_piece_are(self):
+        self.assertTrue(user_data.for_cloud_init(b'#cloud-config\nruncmd: []\n'))
+        # compressed
+        self.assertTrue(user_data.for_cloud_init(b'\x1f\x8b\x08\xff\xfe'))
+
+    def test_no_user_data_are_not(self):
+        self.assertFalse(user_data.for_cloud_init(b''))
