@@ -356,8 +356,8 @@ class FilesTest(CfnInitTestCase):
 
     def test_mistakes_are_told(self):
         self.assert_file_fails('must be a map with content or source')
-        self.assert_file_fails('mode must be a text of octal digits', content='', mode=420)
-        self.assert_file_fails('mode must be a text of octal digits', content='', mode='rw')
+        self.assert_file_fails('mode must be a string of octal digits', content='', mode=420)
+        self.assert_file_fails('mode must be a string of octal digits', content='', mode='rw')
         self.assert_file_fails('context is not supported', content='', context={'a': 'b'})
         self.assert_file_fails('encoding must be plain or base64', content='', encoding='rot13')
         self.assert_file_fails('content is not base64', content='a', encoding='base64')

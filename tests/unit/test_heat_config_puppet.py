@@ -220,7 +220,7 @@ class PuppetTest(hooks.HookTestCase):
     def test_a_manifest_that_is_a_map_is_refused(self):
         response = self.apply_nothing(config={'a': 1})
         self.assertEqual(65, response['deploy_status_code'])
-        self.assertIn('must be a text', response['deploy_stderr'])
+        self.assertIn('must be a string, not a map', response['deploy_stderr'])
 
     def apply_nothing(self, **changes):
         self.fake('puppet')

@@ -121,7 +121,7 @@ class ScriptTest(ScriptTestCase):
             ('#!/no/such/shell\n', 126, 'is not there'),
             ('', 126, 'names no interpreter'),
             (None, 126, 'names no interpreter'),
-            ({'a': 1}, 65, 'must be a text, and is a map'),
+            ({'a': 1}, 65, 'must be a string, not a map'),
         ):
             response = self.deploy('script-create', config=config)
             self.assertEqual(status_code, response['deploy_status_code'], config)

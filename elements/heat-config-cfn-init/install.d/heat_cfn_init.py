@@ -222,7 +222,7 @@ class Init:
         mode = str(wanted.get('mode') or '')
         if not re.fullmatch('[0-7]{0,6}', mode) or isinstance(wanted.get('mode'), int):
             raise HookError(
-                f'files: {path}: mode must be a text of octal digits, such as '
+                f'files: {path}: mode must be a string of octal digits, such as '
                 '"000644", quotes included.',
                 BAD_DATA,
             )

@@ -132,7 +132,7 @@ def clone(url: str, version: str, path: str) -> Result:
     if url.startswith('git+'):
         url = url[len('git+') :]
     if version.startswith('-'):
-        raise HookError(f'{version!r} is no branch, tag or commit of git.', BAD_DATA)
+        raise HookError(f'{version!r} is not a branch, tag or commit of git.', BAD_DATA)
     git = program('git', variable='HEAT_GIT_CMD')
     env = environment(os.path.dirname(path))
     result = run([git, 'clone', '--', url, path], env=env)

@@ -163,7 +163,7 @@ def link(path: str, target: str, owner: 'tuple[int, int] | None' = None) -> bool
         except FileNotFoundError:
             changed = True
         except OSError:  # it is no link
-            raise HookError(f'{path} is there and is no symbolic link: it is not replaced.')
+            raise HookError(f'{path} exists and is not a symbolic link: it is not replaced.')
         if changed:
             os.symlink(target, name, dir_fd=folder)
         if owner:

@@ -140,7 +140,7 @@ class Deployment:
             return ''
         if not isinstance(self.config, str):
             raise HookError(
-                f'The config must be a text, and is a {json_type(self.config)}.', BAD_DATA
+                f'The config must be a string, not a {json_type(self.config)}.', BAD_DATA
             )
         return self.config
 
@@ -158,7 +158,7 @@ class Deployment:
         if not config:
             return {}
         if not isinstance(config, dict):
-            raise HookError(f'The config must be a map, and is a {json_type(config)}.', BAD_DATA)
+            raise HookError(f'The config must be a map, not a {json_type(config)}.', BAD_DATA)
         return config
 
 

@@ -206,12 +206,6 @@ COMMON = (
         'Fail at an option that the hook does not know, which is else a warning in '
         '``deploy_stderr``. ``HEAT_CONFIG_STRICT_OPTIONS=yes`` asks for that on the whole server.',
     ),
-    Option(
-        'console_output',
-        'boolean',
-        "Show the last lines of the deployment's output on the server's console.",
-        False,
-    ),
 )
 
 
