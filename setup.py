@@ -21,13 +21,21 @@ FOLDERS = (
     'boot-config',
     'elements',
     'example-templates',
+    'examples',
     'gating',
     'heat_software_config',
     'imagebuild',
+    'installer',
     'localheat',
     'test-image',
 )
-FILES = ('LICENSE', 'bindep.txt', 'build-heat-image.sh', 'try-template.sh')
+FILES = (
+    'LICENSE',
+    'bindep.txt',
+    'build-agent-installer.sh',
+    'build-heat-image.sh',
+    'try-template.sh',
+)
 
 
 def links() -> 'list[str]':

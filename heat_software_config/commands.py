@@ -27,6 +27,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    'build-agent-installer': Command('installer.build', 'build-agent-installer.sh'),
     'build-heat-image': Command('imagebuild.agent_image', 'build-heat-image.sh'),
     'build-heat-test-image': Command(
         'imagebuild.image_for_tests', 'test-image/build-heat-test-image.sh'

@@ -41,7 +41,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
 # Seconds to wait for another package manager, such as cloud-init's or a nightly upgrade's.
 LOCK_PATIENCE = 300
@@ -262,7 +262,6 @@ def call(command: 'list[str]', **options: 'Any') -> int:
 
 def packages_of(tree: 'dict[str, str]', system: System) -> 'dict[str, list[str]]':
     """The packages that elements want, by phase, by the names that they have here."""
-    yaml = load_yaml()
     wanted = {}
     for path in sorted(tree):
         match = re.match(r'package-installs/(.+)\.yaml$', path)
@@ -270,7 +269,7 @@ def packages_of(tree: 'dict[str, str]', system: System) -> 'dict[str, list[str]]
             continue
         element = match.group(1)
         names = json.loads(tree.get('pkg-map/' + element, '{}'))
-        for package, variants in (yaml.safe_load(tree[path]) or {}).items():
+        for package, variants in (parse(tree[path]) or {}).items():
             for variant in variants if isinstance(variants, list) else [variants or {}]:
                 name = system.package(package, names)
                 if name and applies(variant, element):
@@ -306,6 +305,14 @@ def holds(condition: str) -> bool:
 def install_type(element: str) -> str:
     default = os.environ.get('DIB_DEFAULT_INSTALLTYPE', 'source')
     return os.environ.get('DIB_INSTALLTYPE_' + element.replace('-', '_'), default)
+
+
+def parse(text: str) -> 'Any':
+    """Read YAML; JSON, which is YAML, needs nothing but the standard library."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return load_yaml().safe_load(text)
 
 
 def load_yaml() -> 'Any':
@@ -389,19 +396,33 @@ def tell_systemd(tree: 'dict[str, str]') -> None:
         call(['systemd-tmpfiles', '--create'] + temporary)
 
 
-def install(tree: 'dict[str, str]', with_packages: bool = True) -> None:
+def this_system() -> System:
+    with open('/etc/os-release') as file:
+        return System(file.read())
+
+
+def install(
+    tree: 'dict[str, str]',
+    with_packages: bool = True,
+    prepare: 'Callable[[str], None] | None' = None,
+) -> None:
     """Install merged elements.
 
+    :param prepare: called with the folder in which their scripts run, before these do.
     :raises Failure: when a package or a script fails.
     """
-    with open('/etc/os-release') as file:
-        system = System(file.read())
+    system = this_system()
     packages = packages_of(tree, system) if with_packages else {}
     with tempfile.TemporaryDirectory(prefix='heat-elements-') as folder:
         write_tree(tree, folder)
         command = os.path.join(folder, 'install-packages')
-        shutil.copy(os.path.abspath(__file__), command)
-        os.chmod(command, 0o755)
+        # This file may lie in an archive.
+        write(command, __loader__.get_data(__file__).decode('ascii'), 0o755)
+        if not shutil.which('systemctl'):
+            # As in an image of a container: there is nothing to enable a unit for.
+            write(os.path.join(folder, 'systemctl'), '#!/bin/sh\n', 0o755)
+        if prepare:
+            prepare(folder)
         os.environ.update(
             PATH=f'{folder}:{os.environ["PATH"]}',
             TMP_HOOKS_PATH=folder,
@@ -457,8 +478,7 @@ def main() -> None:
     """Do what the command's name and arguments, or their absence, ask for."""
     os.environ['DEBIAN_FRONTEND'] = 'noninteractive'
     if os.path.basename(sys.argv[0]) == 'install-packages':
-        with open('/etc/os-release') as file:
-            System(file.read()).install(sys.argv[1:])
+        this_system().install(sys.argv[1:])
         return
     if len(sys.argv) == 1 and 'hook' in os.environ:
         install(attached(os.environ['hook']))
