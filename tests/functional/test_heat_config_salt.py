@@ -46,7 +46,7 @@ class SaltTest(hooks.HookTestCase):
     def test_a_trial_changes_nothing(self):
         response = self.apply(WRITE % 'x', options={'test': True})
         self.assertEqual(0, response['deploy_status_code'], response)
-        self.assertIn('is set to be created', response['deploy_stdout'])
+        self.assertIn('No changes made', response['deploy_stdout'])
         self.assertFalse(self.made.exists())
 
     def test_states_are_found_in_folders_and_in_formulas_from_git(self):
