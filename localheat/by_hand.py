@@ -10,10 +10,12 @@ import sys
 import tempfile
 from typing import Any
 
+from localheat import ready
 from localheat.errors import LocalHeatError
 from localheat.servers import KINDS
 from localheat.services import Cloud
 from localheat.services.accounts import OPTIONAL
+from localheat.services.cloud import check_new
 from localheat.services.state import State
 from localheat.trial.options import CACHE
 
@@ -103,14 +105,23 @@ def _add_cloud_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--debug', action='store_true', help="more in the services' logs")
 
 
-def _create(directory: str, options: argparse.Namespace, bound: bool) -> Cloud:
+def _enter() -> None:
+    """Go on where the services are installed; what needs none of them came before."""
+    ready.enter(lambda text: print(text, file=sys.stderr))
+
+
+def _images(options: argparse.Namespace) -> dict[str, str]:
     images = {}
     for item in options.image:
         name, _, path = item.rpartition('=')
         images[name or os.path.basename(path).partition('.')[0]] = path
+    return images
+
+
+def _create(directory: str, options: argparse.Namespace, bound: bool) -> Cloud:
     return Cloud.create(
         directory,
-        images,
+        _images(options),
         options.cache,
         options.kind,
         options.service,
@@ -122,7 +133,10 @@ def _create(directory: str, options: argparse.Namespace, bound: bool) -> Cloud:
 def _start(options: argparse.Namespace) -> None:
     if os.path.exists(os.path.join(options.directory, 'state.json')):
         cloud = Cloud(options.directory, bound=False)
+        _enter()
     else:
+        check_new(options.directory, _images(options))
+        _enter()
         cloud = _create(options.directory, options, bound=False)
     cloud.start()
     directory = shlex.quote(options.directory)
@@ -146,6 +160,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    check_new('', _images(options))
+    _enter()
     with tempfile.TemporaryDirectory(prefix='localheat-') as directory:
         with _create(directory, options, bound=True) as cloud:
             environment = dict(os.environ, **cloud.environment)

@@ -7,7 +7,6 @@ This part needs nothing but the standard library; it makes what the rest needs.
 import sys
 from typing import Optional
 
-from localheat import ready
 from localheat.trial import command, options
 from localheat.trial.options import CACHE
 
@@ -27,9 +26,6 @@ def main(arguments: Optional[list[str]] = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] not in SERVICES:
         return command.main(arguments)
-    status = command.guarded(lambda: ready.enter(lambda text: print(text, file=sys.stderr)))
-    if status:
-        return status
     from localheat import by_hand
 
-    return by_hand.main(arguments)
+    return command.guarded(lambda: by_hand.main(arguments))

@@ -23,6 +23,17 @@ ALWAYS = ('keystone', 'nova', 'neutron', 'heat', 'glance')
 FIRST = ('keystone', 'nova', 'neutron')
 
 
+def check_new(directory: str, images: Mapping[str, str]) -> None:
+    """Tell whether a cloud can be made of these; needs none of the services.
+
+    :raises LocalHeatError: when it cannot; with what to do
+    """
+    if os.path.isdir(directory) and os.listdir(directory):
+        raise LocalHeatError(f'{directory} is not empty.', 'Name another folder.')
+    for name, path in images.items():
+        check_image(name, path)
+
+
 class Cloud(Content):
     """A cloud whose state is one folder; stopped and started again, it goes on.
 
@@ -71,11 +82,8 @@ class Cloud(Content):
         :raises LocalHeatError: when something is missing; with what to do
         """
         directory = os.path.abspath(directory)
-        if os.path.isdir(directory) and os.listdir(directory):
-            raise LocalHeatError(f'{directory} is not empty.', 'Name another folder.')
         images = {name: os.path.abspath(path) for name, path in (images or {}).items()}
-        for name, path in images.items():
-            check_image(name, path)
+        check_new(directory, images)
         versions()
         servers.check(kind)
         for name in services:

@@ -45,5 +45,5 @@ class BadInputTest(base.TestCase):
         said = self.refuse('start', str(self.root))
         self.assertIn('was interrupted while it was made', said)
 
-    def test_an_unknown_command_is_answered_with_the_known_ones(self):
-        self.assertIn('start', self.refuse('begin'))
+    def test_what_is_neither_a_command_nor_a_template_is_named(self):
+        self.assertIn('There is no file begin.', self.refuse('begin'))
