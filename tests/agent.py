@@ -93,8 +93,10 @@ class Agent(fixtures.Fixture):
         return (self.logs / f'{name}.log').read_text()
 
     def files(self) -> 'list[str]':
-        """The names of all that is on record."""
-        return sorted(name for name in os.listdir(self.deployed) if not name.endswith('.lock'))
+        """The names of all that is on record, and of what was left half-written."""
+        return sorted(
+            name for name in os.listdir(self.deployed) if name[0] != '.' or name.endswith('.tmp')
+        )
 
 
 def script(

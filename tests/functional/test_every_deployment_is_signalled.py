@@ -152,7 +152,8 @@ class PromiseTestCase(base.TestCase):
 
     def assert_settled(self, ids: 'list[str]', when: str) -> None:
         self.assert_nothing_is_half_written(when)
-        self.assertEqual([], list(self.agent.deployed.glob('.*.tmp')), when)
+        self.assertEqual([], list(self.agent.deployed.rglob('*.tmp')), when)
+        self.assertEqual([], os.listdir(self.agent.deployed / '.open'), when)
         self.assertEqual(
             sorted(ids), sorted(path.stem for path in self.agent.deployed.glob('*.state')), when
         )

@@ -65,6 +65,10 @@ class RebuildDeployedTest(base.TestCase):
         self.assertEqual(1, done.status)
         self.assertIn(str(self.agent.deployed), done.stderr)
 
+    def test_half_a_character_in_a_name_is_no_crash(self):
+        self.agent.give(dict(agent.script('one'), name='a\ud800b'))
+        self.assertEqual('a\\ud800b: marked as carried out\n', self.rebuild().stdout)
+
     def test_usage(self):
         self.assertEqual(0, self.rebuild('--help').status)
         self.assertEqual(2, self.rebuild('x').status)

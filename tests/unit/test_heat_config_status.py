@@ -159,6 +159,11 @@ class DeploymentsTest(StatusTestCase):
         _, errors = process.communicate(timeout=60)
         self.assertEqual((0, b''), (process.returncode, errors))
 
+    def test_half_a_character_in_a_name_is_no_crash(self):
+        self.agent.run(dict(self.script('one', 'exit 1'), name='a\ud800b'))
+        for args in ([], ['--why'], ['--json'], ['--all']):
+            self.assertIn('a\\ud800b', self.status(*args).stdout)
+
     def test_usage(self):
         self.assertEqual(2, self.status('--nosuch').status)
         done = self.status('--help')
@@ -310,7 +315,7 @@ class WhyTest(StatusTestCase):
             'one (one) has been running for ', self.heat.bodies('one')[0]['deploy_stdout']
         )
         (self.agent.deployed / 'one.notify.json').unlink()
-        self.agent.give(self.script('two'))
+        self.agent.give(self.script('one'), self.script('two'))
         problems = ' '.join(self.problems())
         self.assertIn('one (one) was interrupted', problems)
         self.assertIn('two (two) waits', problems)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files: written whole or not at all, and for nobody else's eyes."""
 
+import errno
 import json
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,19 +74,71 @@ def file_name(text: str) -> str:
     return 'unsafe-' + hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]
 
 
-def load(path: str) -> 'dict[str, Any]':
-    """The JSON object in a file; an empty one where there is none."""
+class Damaged(Exception):
+    """A file is not what it should be; the message says what it is instead."""
+
+
+def open_regular(path: str, mode: str = 'rb') -> 'Any':
+    """Open a file that is none of those that would never answer, such as a FIFO.
+
+    :param mode: rb or r+b.
+    :raises OSError: when it cannot be opened.
+    """
+    access = os.O_RDWR if '+' in mode else os.O_RDONLY
+    descriptor = os.open(path, access | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, 'it is not a regular file', path)
+    return open(descriptor, mode)
+
+
+def read_object(path: str) -> 'dict[str, Any]':
+    """The JSON object in a file; an empty one where the file is empty or not there.
+
+    :raises Damaged: when there is anything else.
+    """
     try:
-        with open(path, 'rb') as file:
-            value = json.loads(file.read().decode('utf-8'))
-    except (FileNotFoundError, ValueError):
+        with open_regular(path) as file:
+            text = file.read()
+        value = json.loads(text.decode('utf-8')) if text else {}
+    except FileNotFoundError:
         return {}
-    return value if isinstance(value, dict) else {}
+    except OSError as error:
+        raise Damaged(f'{path} cannot be read: {error.strerror}')
+    except (RecursionError, ValueError) as error:
+        raise Damaged(f'{path} is not JSON: {error}')
+    if not isinstance(value, dict):
+        raise Damaged(f'{path} is not a JSON object')
+    return value
+
+
+def load(path: str) -> 'dict[str, Any]':
+    """The JSON object in a file; an empty one where there is none that can be read."""
+    try:
+        return read_object(path)
+    except Damaged:
+        return {}
+
+
+def put_aside(path: str) -> str:
+    """Keep what is in the way of a file for whoever wants to know.
+
+    :returns: where it is now, in the folder ``.damaged`` beside it.
+    """
+    folder, name = os.path.split(path)
+    folder = os.path.join(folder, '.damaged')
+    make_folder(folder)
+    number = 0
+    while os.path.lexists(os.path.join(folder, f'{name}.{number}')):
+        number += 1
+    target = os.path.join(folder, f'{name}.{number}')
+    os.rename(path, target)
+    return target
 
 
 def touch(path: str) -> None:
-    """Make a file if it is not there; an empty one needs no room on the disk."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    """Make a file if it is not there; an empty one needs no room on most disks."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600))
 
 
 def remove(path: str) -> None:

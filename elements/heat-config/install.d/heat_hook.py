@@ -67,7 +67,6 @@ __all__ = [
     'environment',
     'file_name',
     'fqdn',
-    'joined',
     'json_type',
     'log',
     'main',
@@ -107,13 +106,13 @@ class Deployment:
         self.config = data.get('config')
         self.options = _mapping(data.get('options'))
         self.all_inputs = {
-            str(item['name']): item.get('value') for item in _named(data.get('inputs'))
+            _name(item, 'input'): item.get('value') for item in _named(data.get('inputs'))
         }
         #: What the tool may see: all but the credentials.
         self.inputs = {
             name: value for name, value in self.all_inputs.items() if name not in CREDENTIALS
         }
-        self.output_names = [str(item['name']) for item in _named(data.get('outputs'))]
+        self.output_names = [_name(item, 'output') for item in _named(data.get('outputs'))]
         self.action = str(self.inputs.get('deploy_action') or '')
 
     def secrets(self) -> 'list[str]':
@@ -155,6 +154,8 @@ class Deployment:
                 config = json.loads(config)
             except ValueError as error:
                 raise HookError(f'The config is not JSON: {error}', BAD_DATA)
+            except RecursionError:
+                raise HookError('The config is nested too deeply.', BAD_DATA)
         if not config:
             return {}
         if not isinstance(config, dict):
@@ -253,11 +254,6 @@ def as_yaml(value: 'Any') -> str:
     return '' if value is None else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def joined(value: 'Any', separator: str = ',') -> str:
-    """An option that may be a list as a tool's command line wants it: one text."""
-    return separator.join(map(as_text, value)) if isinstance(value, list) else as_text(value)
-
-
 def fqdn() -> str:
     """The server's full name, as ``hostname -f`` tells it; '' if it has none."""
     import socket  # few hooks need it
@@ -296,6 +292,14 @@ def _named(value: 'Any') -> 'Iterable[dict[str, Any]]':
         for item in (value if isinstance(value, list) else [])
         if isinstance(item, dict) and item.get('name')
     ]
+
+
+def _name(item: 'dict[str, Any]', what: str) -> str:
+    if isinstance(item['name'], (dict, list)):
+        raise HookError(
+            f'The name of an {what} must be a string, not a {json_type(item["name"])}.', BAD_DATA
+        )
+    return str(item['name'])
 
 
 def main(
@@ -354,3 +358,5 @@ def _read_json() -> 'Any':
         return json.loads(sys.stdin.buffer.read().decode('utf-8'))
     except ValueError as error:
         raise HookError(f'The deployment on stdin is not JSON: {error}', BAD_DATA)
+    except RecursionError:
+        raise HookError('The deployment on stdin is nested too deeply.', BAD_DATA)

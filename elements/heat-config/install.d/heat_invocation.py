@@ -11,7 +11,7 @@ import heat_reboot
 from heat_cgroup import ControlGroup
 from heat_deployed import Record, dump
 from heat_files import remove
-from heat_hook import Deployment
+from heat_hook import Deployment, as_text
 from heat_log import say
 from heat_notify import has_failed
 from heat_process import (
@@ -19,6 +19,7 @@ from heat_process import (
     FAILED,
     NOT_EXECUTABLE,
     NOT_FOUND,
+    OUTPUT_LIMIT,
     TIMED_OUT,
     HookError,
     Result,
@@ -126,7 +127,7 @@ def run_hook(record: Record) -> 'dict[str, Any]':
     with heat_log.LiveLog(record.log_path, deployment.name) as live_log:
         result = run(
             [hook],
-            stdin=dump(record.data).encode('ascii'),
+            stdin=dump(with_texts(record.data)).encode('ascii'),
             env={
                 'HEAT_CONFIG_DEPLOYMENT': record.name,
                 'HEAT_CONFIG_REBOOT_REQUEST': record.reboot_path,
@@ -145,7 +146,7 @@ def run_hook(record: Record) -> 'dict[str, Any]':
         return failure(
             TIMED_OUT,
             f'The hook {deployment.group} was ended after {timeout:g} seconds, its timeout.',
-            result.stderr,
+            result,
         )
     return response_of(deployment.group, result)
 
@@ -183,6 +184,22 @@ def control_group_name(record: Record) -> str:
     """A name that no other agent of this machine, with state in another folder, gives."""
     folder = os.stat(os.path.dirname(record.reboot_path))
     return f'{folder.st_dev:x}-{folder.st_ino:x}-{record.name}'
+
+
+def with_texts(data: 'dict[str, Any]') -> 'dict[str, Any]':
+    """A deployment as hooks have always got it: an input of the type String is a text."""
+    inputs = data.get('inputs')
+    if not isinstance(inputs, list):
+        return data
+    return dict(
+        data,
+        inputs=[
+            dict(item, value=as_text(item.get('value')))
+            if isinstance(item, dict) and item.get('type') == 'String'
+            else item
+            for item in inputs
+        ],
+    )
 
 
 def find_hook(group: str) -> str:
@@ -241,7 +258,7 @@ def response_of(group: str, result: Result) -> 'dict[str, Any]':
         ending = f'ended with status {result.status_code}'
     try:
         response = json.loads(result.stdout)
-    except ValueError:
+    except (RecursionError, ValueError):
         answer = 'what is not JSON' if result.stdout.strip() else 'nothing'
         response = None
     else:
@@ -250,7 +267,7 @@ def response_of(group: str, result: Result) -> 'dict[str, Any]':
         return failure(
             result.status_code or BAD_RESPONSE,
             f'The hook {group} {ending} and answered {answer}.',
-            result.stderr,
+            result,
         )
     if result.status_code and not has_failed(response):
         response['deploy_status_code'] = result.status_code
@@ -260,11 +277,16 @@ def response_of(group: str, result: Result) -> 'dict[str, Any]':
     return response
 
 
-def failure(status_code: int, reason: str, output: str = '') -> 'dict[str, Any]':
+def failure(status_code: int, reason: str, result: 'Result | None' = None) -> 'dict[str, Any]':
     """The response of a deployment whose hook gave none.
 
-    :param output: what the hook logged until then.
+    :param result: what the hook printed and logged until then.
     """
-    if output:
-        reason += '\nIts output:\n' + output
-    return Result(status_code, stderr=reason.rstrip('\n') + '\n').response()
+    if result and result.stderr:
+        reason += '\nIts output:\n' + result.stderr
+    printed = result.stdout if result else ''
+    if len(printed) > OUTPUT_LIMIT:
+        printed = (
+            f'[... {len(printed) - OUTPUT_LIMIT} characters cut ...]\n' + printed[-OUTPUT_LIMIT:]
+        )
+    return Result(status_code, printed, reason.rstrip('\n') + '\n').response()

@@ -70,6 +70,13 @@ def say(message: str) -> None:
     JOURNAL.write(mask.write(line) + mask.close())
 
 
+def show(text: str) -> None:
+    """Print a line, with escapes for what the locale, or no encoding at all, has (\\ud800)."""
+    data = (text + '\n').encode(sys.stdout.encoding or 'ascii', 'backslashreplace')
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+
+
 class LiveLog:
     """A hook's output as it comes: to the journal, and to a file of its own.
 
@@ -94,7 +101,9 @@ class LiveLog:
 
     def _open(self) -> None:
         descriptor = os.open(
-            self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600
+            self._path,
+            os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK,
+            0o600,
         )
         self._file = open(descriptor, 'ab', buffering=0)
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 
+import heat_apply_config
 import heat_deployed
 from heat_deployed import GROUPS_WITHOUT_HOOK, PENDING, REFUSED, Record
 from heat_notify import has_failed
@@ -19,23 +20,33 @@ WAITING, RUNNING, INTERRUPTED, DONE, BROKEN = 'waiting running interrupted done 
 
 
 class Overview:
-    """All that is on record, and what Heat has for this server at present, as read just now."""
+    """What Heat has for this server at present, and what was done, as read just now.
 
-    def __init__(self) -> None:
+    :param is_complete: with all that was ever done, and not only what Heat
+        still has or is to be told of.
+    """
+
+    def __init__(self, is_complete: bool = False) -> None:
         self._is_busy = dispatcher_is_running()
-        try:
-            self.records = list(heat_deployed.records())
-        except FileNotFoundError:  # nothing was carried out yet
-            self.records = []
         #: What is wrong with the metadata, if anything is.
         self.problem = None
         self.wanted = []
+        heat_deployed.LEDGER.load()
         try:
             deployments = heat_deployed.metadata()
         except (OSError, ValueError) as error:
             self.problem = error
         else:
             self.wanted = list(map(Record.of, filter(heat_deployed.is_deployment, deployments)))
+        by_name = {record.name: record for record in self.wanted}
+        names = heat_deployed.unfinished_names() | set(by_name)
+        if is_complete or self.problem:
+            names |= set(heat_deployed.names())
+        self.records = [
+            record
+            for record in (Record.load(name, by_name.get(name)) for name in sorted(names))
+            if record.is_taken_up()
+        ]
         self.rows = self._rows()
 
     def _rows(self) -> 'list[dict[str, Any]]':
@@ -43,7 +54,8 @@ class Overview:
         rows = [self._describe(record) for record in self.records]
         rows.sort(key=lambda row: row['started'] or '')
         for record in self.wanted:
-            if record.data.get('group') not in GROUPS_WITHOUT_HOOK and not record.is_taken_up():
+            is_run = record.data.get('group') not in GROUPS_WITHOUT_HOOK
+            if (is_run or heat_apply_config.is_awaited(record)) and not record.is_taken_up():
                 rows.append(dict(row_of(record), state=WAITING))
         return rows
 
@@ -103,11 +115,11 @@ def error_outputs(record: Record) -> 'list[str]':
     """The outputs that make a deployment a failure by being there."""
     outputs = record.data.get('outputs')
     return [
-        item['name']
+        str(item['name'])
         for item in (outputs if isinstance(outputs, list) else [])
         if isinstance(item, dict)
         and item.get('error_output')
-        and item.get('name') in record.response
+        and str(item.get('name')) in record.response
     ]
 
 

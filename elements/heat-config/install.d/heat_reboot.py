@@ -4,7 +4,7 @@
 import os
 
 from heat_deployed import FOLDER, Record
-from heat_files import sync_folder
+from heat_files import open_regular, sync_folder
 from heat_process import FAILED, HookError, Result, run
 
 MOST_REBOOTS = 10
@@ -17,8 +17,8 @@ class Rebooting(Exception):
 
 def has_happened(record: Record) -> bool:
     """Whether the machine was booted since the hook asked for it."""
-    with open(record.reboot_path) as asked, open(BOOT_ID) as now:
-        return asked.read() != now.read()
+    with open_regular(record.reboot_path) as asked, open(BOOT_ID, 'rb') as now:
+        return bool(asked.read() != now.read())
 
 
 def reboot(record: Record) -> None:

@@ -18,6 +18,7 @@ import sys
 
 import heat_deployed
 import heat_release
+from heat_log import show
 
 
 def main(arguments: 'list[str]') -> int:
@@ -50,7 +51,7 @@ def rebuild(record: heat_deployed.Record) -> None:
     if record.is_taken_up() or record.data.get('group') in heat_deployed.GROUPS_WITHOUT_HOOK:
         return
     record.mark_as_done()
-    print(f'{record.deployment.name}: marked as carried out')
+    show(f'{record.deployment.name}: marked as carried out')
 
 
 if __name__ == '__main__':

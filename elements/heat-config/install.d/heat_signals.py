@@ -17,13 +17,13 @@ from heat_deployed import (
     PENDING,
     REFUSED,
     SENT,
+    SPARE_FOLDER,
     Record,
     dump,
     lock,
     now,
-    records,
+    unfinished_names,
 )
-from heat_hook import as_text
 from heat_log import say
 from heat_process import FAILED, HookError, Result, run
 
@@ -45,9 +45,10 @@ class Signals:
     def __init__(self, wanted: 'list[Record]') -> None:
         self._command = os.environ.get('HEAT_CONFIG_NOTIFY') or OWN_COMMAND
         self._patience = patience()
-        self._wanted = {}
+        self._wanted = {record.name: record for record in wanted}
+        self._receivers = {}
         for record in wanted:
-            self._wanted.setdefault(receiver_of(record), set()).add(record.name)
+            self._receivers.setdefault(record.receiver(), set()).add(record.name)
 
     def deliver_pending(self, at_once: bool) -> None:
         """Try those signals again that could not be delivered.
@@ -55,16 +56,18 @@ class Signals:
         :param at_once: and not only those whose time has come.
         """
         pending = []
-        for record in records():
-            if record.is_finished() and not record.is_legacy() and record.is_pending():
+        for name in unfinished_names():
+            record = Record.load(name, self._wanted.get(name))
+            # Where nothing tells whose it is: until the metadata do.
+            if record.data and record.is_finished() and record.is_pending():
                 due = record.state.get('next_try', 0)
                 # Further away than it can be, it was set while the clock was wrong.
                 waits = 0 < due - time.time() <= LONGEST_PAUSE
                 if at_once or not waits:
-                    pending.append((due, record))
+                    pending.append((due, name, record))
         # Whoever waits longest comes first, for the first that cannot be
         # delivered ends this: the others hardly could.
-        for _, record in sorted(pending, key=lambda item: item[0]):
+        for _, _, record in sorted(pending, key=lambda item: item[:2]):
             if not self.deliver(record, patience=0):
                 break
 
@@ -74,7 +77,7 @@ class Signals:
         :param patience: seconds to try for.
         :returns: whether it need not be tried again.
         """
-        with lock('signal'):
+        with lock('signal', spare=SPARE_FOLDER):
             record.load_state()
             if not record.is_pending():
                 return True  # another dispatcher was quicker
@@ -107,20 +110,6 @@ class Signals:
             except OSError as error:  # it will be sent once more, which does no harm
                 say(f'{name}: signal {changes["signal"]}, which cannot be recorded: {error}')
         return changes['signal'] != PENDING
-
-    def deliver_unrecorded(self, record: Record, response: 'dict[str, Any]') -> None:
-        """Deliver a signal that cannot be kept for later."""
-        changes = dict(
-            {'status_code': response.get('deploy_status_code')},
-            **self._send(record, response, '/dev/null', self._patience),
-        )
-        name = record.deployment.name
-        say(f'{name}: signal {changes["signal"]} {changes["problem"]}')
-        if changes['signal'] != PENDING:
-            try:
-                record.finish_unrecorded(changes)
-            except OSError as error:
-                say(f'{name}: its signal cannot be recorded: {error}')
 
     def _send(
         self, record: Record, response: 'dict[str, Any]', path: str, patience: float
@@ -175,18 +164,12 @@ class Signals:
         It tells signals apart by the resource only, and would take this one
         for that.
         """
-        wanted = self._wanted.get(receiver_of(record), ())
+        wanted = self._receivers.get(record.receiver(), ())
         return bool(wanted) and record.name not in wanted
 
 
 def outcome(signal: str, problem: str = '') -> 'dict[str, Any]':
     return {'signal': signal, 'problem': problem}
-
-
-def receiver_of(record: Record) -> 'tuple[str, str]':
-    """The stack and resource that a deployment's signal goes to."""
-    inputs = record.deployment.all_inputs
-    return as_text(inputs.get('deploy_stack_id')), as_text(inputs.get('deploy_resource_name'))
 
 
 def patience() -> float:

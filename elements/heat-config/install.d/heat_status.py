@@ -9,6 +9,7 @@ import time
 
 import heat_release
 from heat_deployed import REFUSED
+from heat_log import show
 from heat_overview import BROKEN, Overview, span
 
 TYPE_CHECKING = False
@@ -65,7 +66,7 @@ def table(rows: 'list[dict[str, Any]]') -> str:
 
 def report(options: argparse.Namespace) -> int:
     """Print what was asked for; the exit status."""
-    overview = Overview()
+    overview = Overview(options.all)
     status = exit_status(overview)
     shown = [
         row
@@ -86,11 +87,11 @@ def report(options: argparse.Namespace) -> int:
         print(json.dumps(answer, indent=2))
     elif options.why:
         for finding in sorted(found, key=lambda finding: finding.is_fine):
-            print(('  ' if finding.is_fine else '! ') + finding.text)
+            show(('  ' if finding.is_fine else '! ') + finding.text)
         if status == FINE:
             print(f'  All {len(overview.rows)} deployments were carried out, and Heat knows.')
     else:
-        print(table(shown))
+        show(table(shown))
     sys.stdout.flush()
     return status
 
@@ -105,6 +106,9 @@ def main(arguments: 'list[str]') -> int:
     parser.add_argument('--version', action='version', version=f'%(prog)s {heat_release.version()}')
     parser.add_argument(
         '--why', action='store_true', help='answer in sentences: why does my stack wait?'
+    )
+    parser.add_argument(
+        '--all', action='store_true', help='show also what Heat has no more, and is done'
     )
     parser.add_argument('--failed', action='store_true', help='show only what failed')
     parser.add_argument('--json', action='store_true', help='for programs')
