@@ -40,6 +40,8 @@ HOOKS = '/var/lib/heat-config/hooks'
 PACKAGED_HOOKS = '/usr/libexec/heat-config/hooks'
 VENV = '/opt/stack/venvs/heat-agent'
 LINKS = '/usr/local/bin'
+#: Written by a script of the elements, not copied from them.
+RELEASE = '/etc/heat-agent-release'
 UNITS = ('os-collect-config.service', 'heat-config-signal.timer')
 KEPT = (
     ('/var/lib/heat-config/deployed', 'what was carried out'),
@@ -319,14 +321,14 @@ def uninstall(only_said: bool) -> None:
         and path not in installed['files']
     ]
     if only_said:
-        for path in installed['files'] + links + [VENV]:
+        for path in installed['files'] + links + [RELEASE, VENV]:
             say(f'would remove {path}')
         return
     if shutil.which('systemctl'):
         running = os.path.isdir('/run/systemd/system')
         for unit in UNITS:
             install_elements.call(['systemctl', 'disable'] + ['--now'] * running + [unit])
-    remove(installed['files'] + links)
+    remove(installed['files'] + links + [RELEASE])
     shutil.rmtree(VENV, ignore_errors=True)
     shutil.rmtree(HOOKS + '/__pycache__', ignore_errors=True)
     for folder, _, names in os.walk(REPLACED):
