@@ -5,6 +5,8 @@ import argparse
 import os
 import pathlib
 
+from heat_software_config import version
+
 #: Where a cloud is kept for --update, --delete and the like.
 KEPT = os.path.join(
     os.environ.get('XDG_STATE_HOME') or os.path.expanduser('~/.local/state'), 'localheat', 'kept'
@@ -55,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG % {'prog': os.environ.get('LOCALHEAT_PROGRAM') or 'python -m localheat'},
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    version.add_option(options)
     options.add_argument('templates', nargs='*', metavar='TEMPLATE', help='file of a template')
     options.add_argument(
         '-e',

@@ -213,7 +213,10 @@ class BuildHeatImageTest(image_command.ImageCommandTestCase):
         self.assertEqual((0, ''), (done.status, done.stderr))
         for text in ('base system', 'mine.qcow2', 'heat-config-script', 'openstack image create'):
             self.assertIn(text, done.stdout)
-        self.assertEqual(['mine.d', 'mine.log', 'mine.qcow2'], sorted(os.listdir(self.images)))
+        self.assertEqual(
+            ['mine.d', 'mine.log', 'mine.qcow2', 'mine.qcow2.sha256'],
+            sorted(os.listdir(self.images)),
+        )
         self.assertEqual('new\n', (self.images / 'mine.qcow2').read_text())
         self.assertEqual([], self.left_over())
 

@@ -121,7 +121,7 @@ class ElementTest(base.TestCase):
             return True
         hook = self.element.name.replace('heat-config-', 'hook-', 1) + '.py'
         return path.name == hook or (
-            self.element.name == 'heat-config' and MODULE.match(path.name) is not None
+            self.element.name.startswith('heat-config') and MODULE.match(path.name) is not None
         )
 
     def test_os_refresh_config_knows_its_phases(self):

@@ -525,6 +525,7 @@ def read_metadata() -> 'dict[str, Any]':
 
 def main() -> int:
     parser = argparse.ArgumentParser(
+        prog='cfn-init',
         description=__doc__.split('\n', 1)[0],
         epilog='It reads last_metadata in $HEAT_CFN_INIT_LAST_METADATA_DIR.',
     )
