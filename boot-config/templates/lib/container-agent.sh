@@ -99,7 +99,7 @@ prepare() {
     if [ -n "$(ask image '{{range .Config.Entrypoint}}{{.}} {{end}}' "$image")" ]; then
         # One that knows how to run, to end and to be replaced.
         folders+=(/var/lib/heat-config /var/lib/cloud)
-        arguments+=(--volume /:/host --env HEAT_AGENT_STOP_WAIT=60)
+        arguments+=(--volume /:/host)
     else
         # A root file system. A host's timer sends signals that could not be delivered; here it is
         # a loop. The first process of a container ignores other signals, and the agent can be
