@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What identifies a cloud: its folder, ports, passwords and choices."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -127,10 +126,18 @@ class State:
         }
 
 
+#: What keeps ports from being given to others until this process ends. Services can listen on them
+#: all the same, for they set SO_REUSEADDR, too.
+_reserved: list[socket.socket] = []
+
+
 def free_ports() -> dict[str, int]:
     """Return a free port of loopback for each name."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
-        for item in sockets:
-            item.bind((HOST, 0))
-        return {name: item.getsockname()[1] for name, item in zip(PORTS, sockets)}
+    ports = {}
+    for name in PORTS:
+        item = socket.socket()
+        item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        item.bind((HOST, 0))
+        _reserved.append(item)
+        ports[name] = item.getsockname()[1]
+    return ports

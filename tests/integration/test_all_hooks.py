@@ -39,7 +39,7 @@ MISTAKES = {
     'docker_cmd': [RUNC],
     'docker_compose': [RUNC],
     'hiera': ["The data file '../outside' would lie outside of /etc/puppet/hieradata."],
-    'json_file': ['/etc/hostname: File exists.'],
+    'json_file': ['/etc/hostname: Not a directory.'],
     'podman': [CRUN, RUNC],
     'puppet': ['No such file or directory'],
     'salt': ['/no/such/folder/x: Parent directory not present'],

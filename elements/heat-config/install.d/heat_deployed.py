@@ -400,6 +400,8 @@ def names() -> 'Iterator[str]':
 
 def prepare() -> None:
     """Make ready what the record needs.  The caller holds the lock ``run``."""
+    # Whoever began with it may have been killed over it, which no mark tells.
+    is_first = not LEDGER.exists()
     try:
         LEDGER.prepare()
     except OSError as error:
@@ -411,7 +413,7 @@ def prepare() -> None:
             _find_open()
     except OSError as error:  # a full disk: the next run finds the same
         say(f'{FOLDER}: {error}')
-    if unfinished_names():
+    if is_first or unfinished_names():
         _tidy()
 
 

@@ -54,8 +54,10 @@ def open_folder(path: str, mode: int = 0o700) -> int:
                 flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
                 folder = _exchange(folder, os.open(name, flags, dir_fd=folder))
                 done = f'{done}/{name}'
-    except BaseException:
+    except BaseException as error:
         os.close(folder)
+        if isinstance(error, OSError):
+            error.filename = f'{done}/{name}'  # not its last part alone
         raise
     return folder
 

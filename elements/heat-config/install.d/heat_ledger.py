@@ -45,6 +45,10 @@ class Ledger:
             except OSError:
                 pass  # it has not been needed, or is damaged: prepare() mends it
 
+    def exists(self) -> bool:
+        """Whether it was made, wherever."""
+        return any(map(os.path.isfile, self._paths))
+
     def prepare(self) -> None:
         """Make the file while there is room for it.
 
