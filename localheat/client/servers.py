@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from keystoneauth1 import exceptions
+
 from localheat.errors import LocalHeatError
 from localheat.services.session import connect
 
@@ -29,8 +31,11 @@ class Servers:
         return self._get('/servers/' + server)['server']
 
     def console(self, server: str, lines: int = 100) -> str:
-        """Return the end of a server's console."""
-        return self._act(server, 'os-getConsoleOutput', {'length': lines})['output']
+        """Return the end of a server's console; nothing while it is being made."""
+        try:
+            return self._act(server, 'os-getConsoleOutput', {'length': lines})['output']
+        except exceptions.Conflict:
+            return ''
 
     def start(self, server: str) -> None:
         self._act(server, 'os-start')
