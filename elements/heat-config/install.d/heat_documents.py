@@ -4,9 +4,7 @@
 Like heat_hook.py, beside which it lies, this is ASCII and runs on Python 3.6.
 """
 
-import glob
 import json
-import os
 import sys
 
 from heat_hook import BAD_DATA, NOT_FOUND, Deployment, HookError, json_type
@@ -53,9 +51,9 @@ def load_yaml() -> 'Any':
     try:
         import yaml  # few configs need it, and not every server has it
     except ImportError:
-        venv = os.environ.get('HEAT_CONFIG_VENV', '/opt/stack/venvs/heat-agent')
-        # Whichever Python it is for: what is in C, PyYAML does without.
-        sys.path += glob.glob(os.path.join(venv, 'lib', 'python3*', 'site-packages'))
+        import heat_venv
+
+        heat_venv.use_packages()
         try:
             import yaml
         except ImportError:

@@ -460,14 +460,12 @@ def keystone_error(host: str, code: int, reason: str) -> SignalError:
 
 def load_keystoneauth() -> 'tuple[Any, Any, Any]':
     """keystoneauth1: this Python's own, or that of the agents' environment."""
-    venv = os.environ.get('HEAT_CONFIG_VENV', '/opt/stack/venvs/heat-agent')
-    version = f'python{sys.version_info[0]}.{sys.version_info[1]}'
-    packages = os.path.join(venv, 'lib', version, 'site-packages')
-    if packages not in sys.path:
-        sys.path.append(packages)
-    try:
-        import logging
+    import logging
 
+    import heat_venv
+
+    heat_venv.use_packages()
+    try:
         from keystoneauth1 import exceptions, identity, session
 
         # What is wrong is said once, by the exception.
@@ -475,7 +473,7 @@ def load_keystoneauth() -> 'tuple[Any, Any, Any]':
     except ImportError as error:
         raise SignalError(
             f'HEAT_SIGNAL and ZAQAR_SIGNAL need keystoneauth1 ({error}); it was '
-            f'looked for in {sys.executable} and in {packages}'
+            f'looked for in {sys.executable} and in {heat_venv.PACKAGES}'
         ) from None
     return exceptions, identity, session
 
