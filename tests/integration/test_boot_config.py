@@ -225,7 +225,7 @@ class FirstBootTest(base.TestCase):
     def delete(self, stack: Stack) -> None:
         self.stacks.servers.delete(stack.server('server'))
         stack.delete()
-        stack.wait(120)
+        stack.wait(600)  # of containers, much is on the disk
 
     wait_for = IntegrationTestCase.wait_for
 
