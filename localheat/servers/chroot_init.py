@@ -20,6 +20,9 @@ from localheat.network import addresses
 from localheat.servers import first_boot
 from localheat.servers.unit import Unit
 
+# What a timer of the agent starts each minute: it sends signals that could not be delivered.
+SIGNALS = 'heat-config-signal.service'
+MINUTE = 60
 DEVICES = ('null', 'zero', 'full', 'random', 'urandom', 'tty')
 PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -135,6 +138,9 @@ class Supervisor:
     def __init__(self, root: str, unit: Optional[Unit] = None):
         self._root = root
         self._unit = unit
+        self._signals = Unit(root, SIGNALS) if unit and Unit.path(root, SIGNALS) else None
+        self._next_signals = time.monotonic() + MINUTE
+        self._suspended = False
         self._stopped = False
 
     def run(self) -> None:
@@ -143,9 +149,9 @@ class Supervisor:
         *before, command = self._unit.commands
         while not self._stopped:
             for item in before:
-                self._wait(self._start(item))
+                self._wait(self._start(self._unit, item))
             print('Starting: {}'.format(' '.join(command)), flush=True)
-            status = self._wait(self._start(command))
+            status = self._wait(self._start(self._unit, command))
             print(f'The service ended with status {status}.', flush=True)
             if not restart:
                 break
@@ -157,15 +163,15 @@ class Supervisor:
             self._reap()
             self._obey()
 
-    def _start(self, command: list[str]) -> int:
-        environment = {'PATH': PATH, **self._unit.environment}
+    def _start(self, unit: Unit, command: list[str]) -> int:
+        environment = {'PATH': PATH, **unit.environment}
         pid = os.fork()
         if pid:
             return pid
         try:
             os.setsid()
             os.chroot(self._root)
-            os.chdir(self._unit.last('WorkingDirectory', '/'))
+            os.chdir(unit.last('WorkingDirectory', '/'))
             nothing = os.open('/dev/null', os.O_RDONLY)
             os.dup2(nothing, 0)
             os.execvpe(command[0], command, environment)
@@ -203,14 +209,19 @@ class Supervisor:
 
     def _obey(self) -> None:
         """Wait a moment for a command, and carry it out."""
+        if self._signals and not self._suspended and time.monotonic() > self._next_signals:
+            self._next_signals += MINUTE
+            self._start(self._signals, self._signals.commands[-1])
         if not select.select([0], [], [], 0.1)[0]:
             return
         commands = os.read(0, 4096).decode().split()
         for command in commands:
             if command == 'suspend':
+                self._suspended = True
                 # to all processes of the namespace but this one
                 os.kill(-1, signal.SIGSTOP)
             elif command == 'resume':
+                self._suspended = False
                 os.kill(-1, signal.SIGCONT)
             elif command == 'stop':
                 self._end_all()

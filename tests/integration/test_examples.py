@@ -24,7 +24,6 @@ FOLDER = base.ROOT / 'example-templates'
 EXAMPLES: 'dict[str, dict[str, Any]]' = {
     'example-script-template': {'result': r'contains fooooo .* during CREATE'},
     'example-deploy-sequence': {'deployment_c_stdout': r'previous: deployment_b'},
-    'example-os-apply-config': {'status_code': '0'},
     'example-software-deploymentgroup-template': {'status_code': r'"0": 0'},
     'example-sw-component-template': {},
     'example-long-deployment': {'result': r'It took 5 s\.'},
@@ -45,6 +44,7 @@ LEFT_OUT = {
     'example-ansible-template': WITH_OTHER_IMAGES,
     'example-cfn-init-template': WITH_OTHER_IMAGES,
     'example-hiera-template': WITH_OTHER_IMAGES,
+    'example-os-apply-config': WITH_OTHER_IMAGES,
     'example-puppet-template': WITH_OTHER_IMAGES,
     'example-salt-pillar': WITH_OTHER_IMAGES,
     'example-salt-template': WITH_OTHER_IMAGES,
