@@ -25,7 +25,7 @@ class ExamplesTest(base.TestCase):
         if not shutil.which('ansible-playbook'):
             self.skipTest('there is no ansible-playbook')
         command = ['ansible-playbook', '--syntax-check', '-i', 'localhost,']
-        done = self.run_program([*command, EXAMPLES / 'playbook.yaml'])
+        done = self.run_program([*command, EXAMPLES / 'playbook.yaml'], env={'LC_ALL': 'C.UTF-8'})
         self.assertEqual(0, done.status, done.stderr)
 
     def test_the_template_for_packer_is_hcl_and_calls_what_there_is(self) -> None:
