@@ -101,10 +101,17 @@ class Stack:
     def delete(self) -> None:
         """Begin to delete the stack; one that is deleted already stays so."""
         self._action = 'DELETE'
-        try:
-            self._heat.stacks.delete(self.id)
-        except exc.HTTPNotFound:
-            pass
+        for attempt in range(3):
+            try:
+                self._heat.stacks.delete(self.id)
+                return
+            except exc.HTTPNotFound:
+                return
+            except exc.HTTPBadRequest as error:
+                # a database that was busy; asking again does no harm
+                if attempt == 2 or 'Internal Error' not in str(error):
+                    raise
+                time.sleep(1)
 
     def wait(self, limit: float, step: float = 0.5) -> None:
         """Wait until what was begun is complete.
